@@ -1,0 +1,67 @@
+# `make test` is everything: CI runs it, and nothing but it decides whether a change is good.
+
+MODULES   = $(shell go list -m -f '{{.Dir}}')
+PACKAGES  = $(addsuffix /...,$(MODULES))
+PLATFORMS = darwin windows
+LINT      = $(CURDIR)/bin/golangci-lint
+FUZZTIME ?= 20000x
+
+each = set -e; for dir in $(1); do (echo "# $$dir" && cd $$dir && $(2)); done
+
+.NOTPARALLEL:
+.PHONY: help fmt lint race unit alloc fuzz bench soak tidy check test deps vet cross tidy-diff alone
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+test: deps check race alone alloc fuzz ## everything: install what is needed, then check, test and fuzz
+
+check: tidy-diff vet cross lint ## what needs no running code: go.mod files, vet, other systems, lint
+
+race: ## all tests, with the race detector, in random order
+	go test -race -shuffle=on $(PACKAGES)
+
+unit: ## all tests whose packages changed, quickly
+	go test $(PACKAGES)
+
+alone: ## all tests again, each module with the versions its users get
+	@$(call each,$(MODULES),GOWORK=off go test -race -shuffle=on ./...)
+
+alloc: ## the allocation tests, which the race detector would disturb
+	scripts/alloc.sh
+
+fuzz: ## fuzz each parser for FUZZTIME (20000x runs; 1m for a minute)
+	scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## the Go benchmarks
+	go test -run='^$$' -bench=. -benchmem $(PACKAGES)
+
+soak: ## look for rare failures: the tests twenty times over, then a minute of fuzzing each
+	go test -race -shuffle=on -count=20 $(PACKAGES)
+	scripts/fuzz.sh 1m
+
+fmt: $(LINT) ## format the code
+	@$(call each,$(MODULES),$(LINT) fmt)
+
+lint: $(LINT) ## golangci-lint: mistakes, style, formatting and the direction of imports
+	@$(call each,$(MODULES),$(LINT) run ./...)
+
+vet: ## go vet
+	go vet $(PACKAGES)
+
+cross: ## build for the other systems
+	@for os in $(PLATFORMS); do echo "GOOS=$$os go build" && GOOS=$$os go build $(PACKAGES) || exit 1; done
+
+tidy: ## tidy every go.mod
+	@$(call each,$(MODULES) tools,go mod tidy)
+
+tidy-diff: # fails if `make tidy` would change a file
+	@$(call each,$(MODULES) tools,go mod tidy -diff)
+
+deps: # what the tests need besides Go
+	scripts/deps.sh
+
+# The linter is built from source at the version in tools/go.mod; the first time takes some minutes.
+$(LINT): tools/go.mod tools/go.sum
+	cd tools && GOWORK=off go build -o ../bin/ tool
+	@touch $@

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Makes sure that what the tests use besides Go is there: installs it as root on Debian and Ubuntu,
+# and otherwise says what to install and fails.
+set -eu
+
+missing=
+need() { # need PACKAGE COMMAND...: any one of the commands will do
+  package=$1
+  shift
+  for command in "$@"; do
+    if command -v "$command" >/dev/null; then return; fi
+  done
+  missing="$missing $package"
+}
+
+need gcc "$(go env CC)"                                    # the race detector is built with cgo
+need curl curl                                             # an HTTP client that is not ours
+need netcat-openbsd nc                                     # a terminal in the chat
+need chromium "${CHROMIUM:-/usr/bin/chromium}"             # opens the page of examples/chat
+
+if [ -z "$missing" ]; then exit 0; fi
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  # shellcheck disable=SC2086 # one argument per package
+  apt-get install -y -qq --no-install-recommends $missing
+  exit 0
+fi
+
+cat >&2 <<EOF
+The tests need what this machine does not have:$missing
+On Debian or Ubuntu: sudo apt-get install$missing
+Elsewhere install the same with your package manager. Set CHROMIUM to the path of the browser
+(Chromium or Chrome) if it is not /usr/bin/chromium.
+EOF
+exit 1
