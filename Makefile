@@ -6,17 +6,17 @@ PLATFORMS = darwin windows
 LINT      = $(CURDIR)/bin/golangci-lint
 FUZZTIME ?= 20000x
 
-each = set -e; for dir in $(1); do (echo "# $$dir" && cd $$dir && $(2)); done
+each = set -e; for dir in $(1); do (cd $$dir && echo "in $$dir:" && $(2)); done
 
 .NOTPARALLEL:
-.PHONY: help fmt lint race unit alloc fuzz bench soak tidy check test deps vet cross tidy-diff alone
+.PHONY: help fmt lint race unit alloc fuzz bench soak tidy check test deps vet cross tidy-diff no-sleep alone
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 test: deps check race alone alloc fuzz ## everything: install what is needed, then check, test and fuzz
 
-check: tidy-diff vet cross lint ## what needs no running code: go.mod files, vet, other systems, lint
+check: tidy-diff vet cross lint no-sleep ## what needs no running code: go.mod files, vet, other systems, lint
 
 race: ## all tests, with the race detector, in random order
 	go test -race -shuffle=on $(PACKAGES)
@@ -52,11 +52,15 @@ vet: ## go vet
 cross: ## build for the other systems
 	@for os in $(PLATFORMS); do echo "GOOS=$$os go build" && GOOS=$$os go build $(PACKAGES) || exit 1; done
 
+no-sleep: # a test waits for an event, or sleeps in virtual time
+	@! grep -rl --include='*_test.go' 'time\.Sleep' . | xargs -r grep -L 'testing/synctest' | grep . || \
+		(echo 'these tests sleep on the real clock: use testing/synctest' && false)
+
 tidy: ## tidy every go.mod
 	@$(call each,$(MODULES) tools,go mod tidy)
 
 tidy-diff: # fails if `make tidy` would change a file
-	@$(call each,$(MODULES) tools,go mod tidy -diff)
+	@$(call each,$(MODULES),go mod tidy -diff)
 
 deps: # what the tests need besides Go
 	scripts/deps.sh
