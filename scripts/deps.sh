@@ -4,28 +4,23 @@
 set -eu
 
 missing=
-need() { # need PACKAGE COMMAND...: any one of the commands will do
-  package=$1
-  shift
-  for command in "$@"; do
-    if command -v "$command" >/dev/null; then return; fi
-  done
-  missing="$missing $package"
+need() { # need PACKAGE COMMAND
+  command -v "$2" >/dev/null || missing="$missing $1"
 }
 
-need gcc "$(go env CC)"                                    # the race detector is built with cgo
-need curl curl                                             # an HTTP client that is not ours
-need netcat-openbsd nc                                     # a terminal in the chat
-need chromium "${CHROMIUM:-/usr/bin/chromium}"             # opens the page of examples/chat
+need build-essential "$(go env CC)"            # the race detector is built with cgo
+need curl curl                                 # an HTTP client that is not ours
+need netcat-openbsd nc                         # a terminal in the chat
+need chromium "${CHROMIUM:-/usr/bin/chromium}" # opens the page of examples/chat
 
 if [ -z "$missing" ]; then exit 0; fi
 
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+if [ "${1:-}" != installed ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
   # shellcheck disable=SC2086 # one argument per package
   apt-get install -y -qq --no-install-recommends $missing
-  exit 0
+  exec "$0" installed # look again
 fi
 
 cat >&2 <<EOF
