@@ -1,0 +1,314 @@
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// A State is where a connection is in its life:
+//
+//	connecting → accepted → closing → closed
+//	connecting → refused
+//
+// A request that is answered whole goes from connecting to closed.
+type State uint8
+
+// The states.
+const (
+	StateConnecting State = iota // nothing was answered yet
+	stateAnswering               // response hooks run
+	StateAccepted                // the handshake was accepted, or a response begun
+	StateClosing                 // the last event was queued
+	StateClosed                  // it is over
+	StateRefused                 // the handshake or request was refused
+)
+
+// String returns the state's name.
+func (s State) String() string {
+	return [...]string{"connecting", "connecting", "accepted", "closing", "closed", "refused"}[s]
+}
+
+// wants says, for messages, what may be sent in a state.
+func (s State) wants() string {
+	switch s {
+	case StateConnecting, stateAnswering:
+		return "one accept or one refusal first"
+	case StateAccepted:
+		return "messages and one close"
+	default:
+		return "nothing"
+	}
+}
+
+// A Transport carries the outgoing events of one connection and holds its
+// mailbox. The engine, HTTP and the test kit implement it; applications use Conn.
+type Transport interface {
+	// Send queues ev and never blocks. It copies what it keeps. It is called with
+	// the connection's lock held, so it must not call back into the Conn.
+	Send(ev Event) error
+	// Flush hands what is queued to the network without waiting for the end of
+	// the handler's turn. It does not wait for the peer.
+	Flush() error
+	// Post puts ev into the mailbox, behind what is there, and never blocks. It is
+	// called from any goroutine. After the end it returns ErrClosed.
+	Post(ev Event) error
+}
+
+// A Conn is the application's side of one connection. All methods may be called
+// concurrently, from any goroutine, also after the connection is over: then they
+// return ErrClosed.
+type Conn struct {
+	mu       sync.Mutex
+	state    State
+	accepted bool
+	t        Transport
+	req      *Request
+	rec      record
+	ctx      connContext
+	settings *Settings
+	number   uint64
+	cause    error   // the first reason to end; guarded by mu
+	refusal  *Reject // guarded by mu
+}
+
+// ID returns an identifier of the connection, unique among all servers: for logs
+// and traces. It is no secret and no capability.
+func (c *Conn) ID() string {
+	return processID + "-" + strconv.FormatUint(c.number, 36)
+}
+
+// Request returns what the connection asked for. It must not be changed.
+func (c *Conn) Request() *Request { return c.req }
+
+// Route returns the pattern of the matched route, as Scope.Route does.
+func (c *Conn) Route() string { return c.rec.matched() }
+
+// State returns the connection's state.
+func (c *Conn) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == stateAnswering {
+		return StateConnecting
+	}
+	return c.state
+}
+
+// Transport returns what carries the connection, for packages that bridge to it.
+func (c *Conn) Transport() Transport { return c.t }
+
+// Send queues an event for the peer. It does not wait: nil means queued, and what
+// ev holds was copied. What is sent while a handler runs leaves together when the
+// handler returns, or after a millisecond if it blocks.
+//
+// An event that the state does not allow is a *StateError; one that comes too
+// late is ErrClosed.
+func (c *Conn) Send(ev Event) error {
+	step := StepData
+	if s, ok := ev.(Stepper); ok {
+		step = s.Step()
+	}
+	switch step {
+	case StepAccept, StepAnswer:
+		return c.answer(ev, step)
+	case StepRefuse:
+		return c.refuse(ev)
+	}
+	c.mu.Lock()
+	if step == StepEnd && c.state <= stateAnswering {
+		c.mu.Unlock()
+		return c.refuse(&Reject{Status: http.StatusForbidden})
+	}
+	defer c.mu.Unlock()
+	if err := c.allow(ev, StateAccepted); err != nil {
+		return err
+	}
+	if step == StepEnd {
+		c.state = StateClosing
+		c.setCause(closeCause(ev))
+	}
+	return c.t.Send(ev)
+}
+
+func closeCause(ev Event) error {
+	if e, ok := ev.(*Close); ok {
+		if e.Code == 0 {
+			return &CloseError{Code: CloseNormal, Reason: e.Reason}
+		}
+		return &CloseError{Code: e.Code, Reason: e.Reason}
+	}
+	return nil
+}
+
+// allow returns nil in the wanted state, ErrClosed if it is too late, and else a
+// *StateError. c.mu is held.
+func (c *Conn) allow(ev Event, want State) error {
+	switch {
+	case c.state == want:
+		return nil
+	case c.state >= StateClosing:
+		return ErrClosed
+	}
+	state := c.state
+	if state == stateAnswering {
+		state = StateConnecting
+	}
+	return &StateError{Event: ev.EventType(), State: state, Want: state.wants()}
+}
+
+// answer runs the response hooks, without the lock because they may block, and
+// sends the answer if nothing has ended the connection meanwhile.
+func (c *Conn) answer(ev Event, step Step) error {
+	a, ok := ev.(Answer)
+	if !ok {
+		return fmt.Errorf("protocol: %s answers a request but is no protocol.Answer", ev.EventType())
+	}
+	c.mu.Lock()
+	if err := c.allow(ev, StateConnecting); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	c.state = stateAnswering
+	c.mu.Unlock()
+
+	err := c.runHooks(a.Answer())
+	if err = c.sendAnswer(ev, step, err); err == nil {
+		c.observe(Accepted, nil)
+	}
+	return err
+}
+
+func (c *Conn) sendAnswer(ev Event, step Step, failed error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != stateAnswering {
+		return ErrClosed
+	}
+	if failed != nil {
+		c.setRefused(&Reject{Status: http.StatusInternalServerError, Err: failed})
+		return failed
+	}
+	if step == StepAnswer {
+		c.state = StateClosed
+	} else {
+		c.state = StateAccepted
+	}
+	c.accepted = true
+	return c.t.Send(ev)
+}
+
+// refuse runs the response hooks on the refusal and sends it.
+func (c *Conn) refuse(ev Event) error {
+	r, ok := ev.(*Reject)
+	if !ok {
+		return fmt.Errorf("protocol: %s refuses a connection but is no *protocol.Reject", ev.EventType())
+	}
+	c.mu.Lock()
+	if err := c.allow(ev, StateConnecting); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	c.state = stateAnswering
+	c.mu.Unlock()
+
+	own := *r // a Reject may be shared by connections
+	head := Head{Status: r.StatusOrDefault(), Header: slices.Clone(r.Header)}
+	err := c.runHooks(&head)
+	own.Status, own.Header = head.Status, head.Header
+	if err != nil {
+		own = Reject{Status: http.StatusInternalServerError, Err: err}
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != stateAnswering {
+		return ErrClosed
+	}
+	c.setRefused(&own)
+	return err
+}
+
+// setRefused ends the handshake with r. c.mu is held.
+func (c *Conn) setRefused(r *Reject) {
+	c.state, c.refusal = StateRefused, r
+	c.setCause(r)
+	_ = c.t.Send(r) // a transport that fails here is over already
+}
+
+func (c *Conn) runHooks(head *Head) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	if err := c.rec.answer(&c.ctx, head); err != nil {
+		return err
+	}
+	return head.Header.Check()
+}
+
+// setCause remembers why the connection ends; the first cause stays. c.mu is held.
+func (c *Conn) setCause(cause error) {
+	if c.cause == nil {
+		c.cause = cause
+	}
+}
+
+// Accept accepts the handshake, with a subprotocol ("" for none) that must be one
+// that the client offered, and with further headers of the answer, which a
+// protocol without headers leaves out. The answer leaves when the handler returns
+// from Connect, before anything that was sent after Accept.
+func (c *Conn) Accept(subprotocol string, header Fields) error {
+	return c.Send(&Accept{
+		Subprotocol: subprotocol,
+		Head:        Head{Status: http.StatusSwitchingProtocols, Header: slices.Clone(header)},
+	})
+}
+
+// SendText sends a text message.
+func (c *Conn) SendText(text string) error { return c.Send(&Message{Data: []byte(text)}) }
+
+// SendBinary sends a binary message.
+func (c *Conn) SendBinary(data []byte) error { return c.Send(&Message{Binary: true, Data: data}) }
+
+// Flush hands what was sent to the network now, not only when the handler
+// returns. It does not wait for the peer to read it.
+func (c *Conn) Flush() error { return c.t.Flush() }
+
+// Close ends an accepted connection with a code and a reason for the peer, behind
+// what was sent before; a connection that was not accepted yet is refused with
+// 403. The handler's Disconnect follows. It does not wait.
+func (c *Conn) Close(code CloseCode, reason string) error {
+	return c.Send(&Close{Code: code, Reason: reason})
+}
+
+// OnClose registers a cleanup. Cleanups run exactly once, when the connection is
+// over for whatever reason, the last registered first; also when Open failed or
+// panicked half-way. Disconnect is one of them, registered when Open has returned:
+// cleanups of handlers run before it, those of Open after it. cause says why the
+// connection ended; ctx is not cancelled and lives for CleanupTimeout. A cleanup
+// that is registered after the end runs at once.
+func (c *Conn) OnClose(f func(ctx context.Context, cause error)) { c.rec.onClose(f) }
+
+// Post puts an event into the connection's mailbox: the handler gets it in order
+// with the peer's messages and the channel layer's. It does not wait. After the
+// end it returns ErrClosed.
+func (c *Conn) Post(ev Event) error { return c.t.Post(ev) }
+
+// PostAfter posts ev after d, unless the connection ends or stop is called
+// before. A nil ev is a *Timer.
+func (c *Conn) PostAfter(d time.Duration, ev Event) (stop func()) {
+	t := time.AfterFunc(d, func() {
+		if ev == nil {
+			ev = &Timer{At: time.Now()}
+		}
+		_ = c.t.Post(ev) // too late is no error of the timer
+	})
+	c.OnClose(func(context.Context, error) { t.Stop() })
+	return func() { t.Stop() }
+}

@@ -1,0 +1,117 @@
+package protocol
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// connContext is the context of a connection. Most connections are never waited
+// for and end once, so the cancellable context of the standard library, with its
+// place in the parent's list, is made only when somebody asks for it.
+type connContext struct {
+	parent context.Context
+
+	mu     sync.Mutex
+	inner  context.Context
+	cancel context.CancelCauseFunc
+	over   bool  // cancelled, perhaps before inner was made
+	cause  error // of over
+}
+
+// Deadline implements context.Context.
+func (c *connContext) Deadline() (time.Time, bool) { return c.parent.Deadline() }
+
+// Done implements context.Context.
+func (c *connContext) Done() <-chan struct{} { return c.current(true).Done() }
+
+// Err implements context.Context.
+func (c *connContext) Err() error { return c.current(false).Err() }
+
+// Value implements context.Context. Once there is an inner context the lookup
+// goes through it, so that context.Cause and derived contexts find it.
+func (c *connContext) Value(key any) any { return c.current(false).Value(key) }
+
+// current returns the inner context, which it makes if it is needed, and else the
+// parent, which tells the same as long as the connection lives.
+func (c *connContext) current(needed bool) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inner == nil {
+		if !needed && !c.over {
+			return c.parent
+		}
+		c.inner, c.cancel = context.WithCancelCause(c.parent)
+		if c.over {
+			c.cancel(c.cause)
+		}
+	}
+	return c.inner
+}
+
+// cancelWith cancels the context; the first cause stays.
+func (c *connContext) cancelWith(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.over {
+		return
+	}
+	c.over, c.cause = true, cause
+	if c.cancel != nil {
+		c.cancel(cause)
+	}
+}
+
+// cleanupContext is the context of cleanups: the values of the connection's, not
+// its cancellation, and CleanupTimeout to live. Few cleanups wait for anything, so
+// the timer is made only when somebody asks for it.
+type cleanupContext struct {
+	values   context.Context
+	deadline time.Time
+
+	mu     sync.Mutex
+	inner  context.Context
+	cancel context.CancelFunc
+}
+
+func newCleanupContext(values context.Context) *cleanupContext {
+	return &cleanupContext{values: context.WithoutCancel(values), deadline: time.Now().Add(CleanupTimeout)}
+}
+
+// Deadline implements context.Context.
+func (c *cleanupContext) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// Done implements context.Context.
+func (c *cleanupContext) Done() <-chan struct{} { return c.current().Done() }
+
+// Err implements context.Context.
+func (c *cleanupContext) Err() error { return c.current().Err() }
+
+// Value implements context.Context.
+func (c *cleanupContext) Value(key any) any {
+	c.mu.Lock()
+	inner := c.inner
+	c.mu.Unlock()
+	if inner != nil {
+		return inner.Value(key)
+	}
+	return c.values.Value(key)
+}
+
+func (c *cleanupContext) current() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inner == nil {
+		c.inner, c.cancel = context.WithDeadline(c.values, c.deadline)
+	}
+	return c.inner
+}
+
+// release stops the timer, if there is one.
+func (c *cleanupContext) release() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.cancel != nil {
+		c.cancel()
+	}
+}

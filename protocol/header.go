@@ -1,0 +1,240 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"unicode/utf8"
+)
+
+// Headers are the header fields that a client sent, in order and with
+// duplicates, kept as the one block that came over the wire. Names compare
+// without regard to case. The zero value has no fields. Headers are immutable
+// and safe for concurrent use; looking a field up does not allocate.
+type Headers struct{ block string }
+
+// ParseHeaders checks a header section as RFC 9112, section 5 has it: lines
+// "name: value" that end in CRLF (a bare LF is taken for one) up to the end of
+// the block or an empty line. The block is kept, not copied.
+//
+// A name that is no token, a line that continues another one, and a control
+// character in a value (NEL, a lone 0x85, among them: text tools take it for a
+// line break, which is how headers are smuggled) are errors.
+func ParseHeaders(block string) (Headers, error) {
+	for rest := block; rest != ""; {
+		var line string
+		line, rest = cutLine(rest)
+		if line == "" {
+			block = block[:len(block)-len(rest)]
+			break
+		}
+		if err := checkFieldLine(line); err != nil {
+			return Headers{}, err
+		}
+	}
+	return Headers{block: block}, nil
+}
+
+// NewHeaders returns the fields as a header section, after the checks of
+// ParseHeaders. Protocols whose handshake is not a header section use it.
+func NewHeaders(fields Fields) (Headers, error) {
+	var b strings.Builder
+	for _, f := range fields {
+		if err := checkField(f.Name, f.Value); err != nil {
+			return Headers{}, err
+		}
+		b.WriteString(f.Name)
+		b.WriteString(": ")
+		b.WriteString(f.Value)
+		b.WriteString("\r\n")
+	}
+	return Headers{block: b.String()}, nil
+}
+
+// Get returns the value of the first field called name, or "".
+func (h Headers) Get(name string) string {
+	v, _ := h.Lookup(name)
+	return v
+}
+
+// Lookup returns the value of the first field called name and whether there is
+// one.
+func (h Headers) Lookup(name string) (string, bool) {
+	for rest := h.block; rest != ""; {
+		var line string
+		line, rest = cutLine(rest)
+		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(line[:len(name)], name) {
+			return trimSpace(line[len(name)+1:]), true
+		}
+	}
+	return "", false
+}
+
+// Values yields the values of all fields called name, in order.
+func (h Headers) Values(name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for n, v := range h.All() {
+			if strings.EqualFold(n, name) && !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// Contains reports whether a field called name has token among its
+// comma-separated values, without regard to case (RFC 9110, section 5.6.1).
+func (h Headers) Contains(name, token string) bool {
+	for v := range h.Values(name) {
+		for item := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(trimSpace(item), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// All yields every field, in order, with names as the client wrote them.
+func (h Headers) All() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for rest := h.block; rest != ""; {
+			var line string
+			line, rest = cutLine(rest)
+			name, value, _ := strings.Cut(line, ":")
+			if name != "" && !yield(name, trimSpace(value)) {
+				return
+			}
+		}
+	}
+}
+
+// Len returns the number of fields.
+func (h Headers) Len() int {
+	n := 0
+	for range h.All() {
+		n++
+	}
+	return n
+}
+
+func cutLine(s string) (line, rest string) {
+	i := strings.IndexByte(s, '\n')
+	if i < 0 {
+		return strings.TrimSuffix(s, "\r"), ""
+	}
+	return strings.TrimSuffix(s[:i], "\r"), s[i+1:]
+}
+
+func trimSpace(s string) string { return strings.Trim(s, " \t") }
+
+func checkFieldLine(line string) error {
+	i := strings.IndexByte(line, ':')
+	if i < 0 {
+		return errors.New("protocol: a header line has no colon")
+	}
+	return checkField(line[:i], line[i+1:])
+}
+
+func checkField(name, value string) error {
+	if !IsToken(name) {
+		return fmt.Errorf("protocol: the header name %.40q is not a token (RFC 9110, section 5.6.2)", name)
+	}
+	for i := range len(value) {
+		c := value[i]
+		if c >= ' ' && c < 0x7f || c == '\t' {
+			continue
+		}
+		if c < ' ' || c == 0x7f || c == 0x85 && !partOfRune(value, i) {
+			return fmt.Errorf("protocol: the value of the header %s has the control character %#02x", name, c)
+		}
+	}
+	return nil
+}
+
+// partOfRune reports whether the byte at i is inside a multi-byte UTF-8
+// character other than NEL itself.
+func partOfRune(s string, i int) bool {
+	for start := i - 1; start >= 0 && start >= i-3; start-- {
+		if utf8.RuneStart(s[start]) {
+			r, size := utf8.DecodeRuneInString(s[start:])
+			return r != utf8.RuneError && r != 0x85 && start+size > i
+		}
+	}
+	return false
+}
+
+// IsToken reports whether s is a token (RFC 9110, section 5.6.2): the form of
+// header names, methods, cookie names and subprotocols.
+func IsToken(s string) bool {
+	for i := range len(s) {
+		if !tokenByte[s[i]] {
+			return false
+		}
+	}
+	return s != ""
+}
+
+var tokenByte = func() (t [256]bool) {
+	const extra = "!#$%&'*+-.^_`|~"
+	for c := range 256 {
+		b := byte(c)
+		t[c] = '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' ||
+			c < 0x80 && strings.IndexByte(extra, b) >= 0
+	}
+	return t
+}()
+
+// A Field is one header field.
+type Field struct {
+	// Name is a token; its case is kept.
+	Name string
+	// Value must be free of control characters other than tab.
+	Value string
+}
+
+// Fields are header fields to be sent, in order; duplicates are allowed. A nil
+// Fields is empty. Fields are not safe for concurrent use.
+type Fields []Field
+
+// Add appends a field.
+func (f *Fields) Add(name, value string) { *f = append(*f, Field{name, value}) }
+
+// Set replaces all fields called name by one.
+func (f *Fields) Set(name, value string) {
+	f.Del(name)
+	f.Add(name, value)
+}
+
+// Del removes all fields called name.
+func (f *Fields) Del(name string) {
+	kept := (*f)[:0]
+	for _, field := range *f {
+		if !strings.EqualFold(field.Name, name) {
+			kept = append(kept, field)
+		}
+	}
+	clear((*f)[len(kept):])
+	*f = kept
+}
+
+// Get returns the value of the first field called name, or "".
+func (f Fields) Get(name string) string {
+	for _, field := range f {
+		if strings.EqualFold(field.Name, name) {
+			return field.Value
+		}
+	}
+	return ""
+}
+
+// Check returns an error that names the first field with a name that is no
+// token or a value with a control character, which would split the response.
+func (f Fields) Check() error {
+	for _, field := range f {
+		if err := checkField(field.Name, field.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package protocol
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// CleanupTimeout is how long the context of cleanups lives.
+const CleanupTimeout = 10 * time.Second
+
+// A cleanup runs when the connection is over.
+type cleanup func(ctx context.Context, cause error)
+
+// A responseHook sees the head of the answer before it is sent.
+type responseHook func(ctx context.Context, head *Head) error
+
+// The record is what all scopes of a connection share. Middleware and routers
+// write it while the connection opens, so it grows at its ends only, and a
+// router can cut it back to a mark.
+type record struct {
+	mu       sync.Mutex
+	hooks    []responseHook
+	cleanups []cleanup
+	values   []Binding
+	route    string
+	answered bool  // the hooks have run, or run now
+	ended    bool  // the cleanups have run
+	cause    error // why it ended
+
+	hasHandler   bool // Open returned a handler that had no Disconnect yet
+	disconnectAt int  // how many cleanups were there before it
+}
+
+// A Mark remembers how long a connection's record was.
+type Mark struct {
+	hooks, cleanups, values int
+	route                   string
+}
+
+func (r *record) mark() Mark {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Mark{len(r.hooks), len(r.cleanups), len(r.values), r.route}
+}
+
+func (r *record) rollback(ctx context.Context, m Mark, cause error) {
+	r.mu.Lock()
+	if r.ended || r.answered {
+		r.mu.Unlock()
+		return
+	}
+	var undo []cleanup
+	undo = append(undo, r.cleanups[m.cleanups:]...)
+	clear(r.cleanups[m.cleanups:])
+	clear(r.hooks[m.hooks:])
+	clear(r.values[m.values:])
+	r.cleanups, r.hooks, r.values = r.cleanups[:m.cleanups], r.hooks[:m.hooks], r.values[:m.values]
+	r.route = m.route
+	r.mu.Unlock()
+	for i := len(undo) - 1; i >= 0; i-- {
+		undo[i](ctx, cause)
+	}
+}
+
+func (r *record) matched() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.route
+}
+
+func (r *record) onResponse(hook responseHook) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.answered {
+		return ErrHeadersSent
+	}
+	r.hooks = append(r.hooks, hook)
+	return nil
+}
+
+// answer runs the hooks on the head of the answer; the first time only.
+func (r *record) answer(ctx context.Context, head *Head) error {
+	r.mu.Lock()
+	hooks := r.hooks
+	r.hooks, r.answered = nil, true
+	r.mu.Unlock()
+	for _, hook := range hooks {
+		if err := hook(ctx, head); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *record) onClose(c cleanup) {
+	r.mu.Lock()
+	if !r.ended {
+		r.cleanups = append(r.cleanups, c)
+		r.mu.Unlock()
+		return
+	}
+	cause := r.cause
+	r.mu.Unlock()
+	ctx := newCleanupContext(context.Background())
+	defer ctx.release()
+	c(ctx, cause)
+}
+
+// opened remembers that Open has returned: the handler's Disconnect comes between
+// the cleanups registered up to here and those registered later.
+func (r *record) opened() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.disconnectAt = len(r.cleanups)
+	r.hasHandler = true
+}
+
+// end takes the newest cleanup: nil when it is the handler's turn to get its
+// Disconnect, and false when there is none left.
+func (r *record) end(cause error) (c cleanup, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cause == nil {
+		r.cause = cause
+	}
+	n := len(r.cleanups)
+	switch {
+	case r.hasHandler && n == r.disconnectAt:
+		r.hasHandler = false
+		return nil, true
+	case n == 0:
+		r.ended, r.cleanups = true, nil
+		return nil, false
+	}
+	c = r.cleanups[n-1]
+	r.cleanups[n-1] = nil
+	r.cleanups = r.cleanups[:n-1]
+	return c, true
+}

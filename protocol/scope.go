@@ -1,0 +1,330 @@
+package protocol
+
+import (
+	"context"
+	"crypto/tls"
+	"iter"
+	"net/netip"
+	"strings"
+)
+
+// A Framing says what a protocol's messages look like on the wire, so that a
+// consumer can render one value for each.
+type Framing string
+
+// The framings that portico's own protocols have.
+const (
+	FramingNone    Framing = ""        // no messages: HTTP, jobs
+	FramingMessage Framing = "message" // messages of any content: WebSocket
+	FramingLine    Framing = "line"    // one line of text each: chat
+)
+
+// A Request is what a connection asked for when it opened, the same for every
+// protocol. A protocol fills it once, hands it to NewScope or NewLifecycle, and
+// never touches it again; nothing in it may alias a recycled buffer.
+type Request struct {
+	// Protocol names the protocol: "http", "websocket", "chat", "channel".
+	Protocol string
+	// Framing says what the connection's messages look like.
+	Framing Framing
+	// Version is the protocol's version if it has one: "1.0" or "1.1" for HTTP.
+	Version string
+	// Method is HTTP's method, "GET" for a WebSocket handshake, else empty.
+	Method string
+	// Scheme is "http", "https", "ws", "wss", "chat", …
+	Scheme string
+	// Target is the path with the query, as the client sent it: "/a%20b?c=d".
+	Target string
+	// RootPath is the prefix of the path under which the application is mounted,
+	// without a slash at its end. A path outside of it is refused with 404.
+	RootPath string
+	// Headers are the client's header fields. A protocol without headers offers
+	// the lines of its handshake as headers.
+	Headers Headers
+	// Subprotocols are the WebSocket subprotocols the client offered, in its order.
+	Subprotocols []string
+	// Client is the address of the peer; it is not valid for a unix socket.
+	Client netip.AddrPort
+	// Server is the address on which the connection was accepted; it is not
+	// valid for a unix socket.
+	Server netip.AddrPort
+	// Peer is who is at the other end of a unix socket, nil elsewhere.
+	Peer *PeerCredentials
+	// TLS is the state of the TLS connection, nil without TLS.
+	TLS *tls.ConnectionState
+	// Channel is the name of the channel that a "channel" scope works on.
+	Channel string
+}
+
+// PeerCredentials are what the kernel says of the process at the other end of a
+// unix socket.
+type PeerCredentials struct {
+	PID int32
+	UID uint32
+	GID uint32
+}
+
+// A Scope says what a connection is: what was asked for, and what middleware and
+// routers found out about it. It is immutable and safe for concurrent use; With
+// derives another one. All scopes of a connection share one record, into which
+// middleware can write while the connection opens.
+type Scope struct {
+	req    *Request
+	rec    *record
+	path   string // decoded
+	raw    string // rawPath, as the client sent it
+	query  string
+	at     int // raw[:at] belongs to the root path
+	values []Binding
+	params []Param
+}
+
+// A Param is what a route captured.
+type Param struct {
+	Name  string // empty for an unnamed group of a regexp route
+	Value string // decoded
+}
+
+// NewScope returns the first scope of a connection with a record of its own. A
+// server uses NewLifecycle, which makes the scope and the Conn together;
+// NewScope serves tests of middleware. A bad path is a *Reject with status 400,
+// one outside of RootPath with 404.
+func NewScope(req *Request, values ...Binding) (*Scope, error) {
+	return newScope(req, new(record), values)
+}
+
+func newScope(req *Request, rec *record, values []Binding) (*Scope, error) {
+	s := &Scope{req: req, rec: rec, values: values[:len(values):len(values)]}
+	if req.Target == "" {
+		return s, nil
+	}
+	var err error
+	if s.path, s.raw, s.query, err = SplitTarget(req.Target); err != nil {
+		return nil, &Reject{Status: 400, Reason: err.Error(), Err: err}
+	}
+	if root := req.RootPath; root != "" {
+		if !strings.HasPrefix(s.raw, root) || len(s.raw) > len(root) && s.raw[len(root)] != '/' {
+			return nil, &Reject{Status: 404, Reason: "not found"}
+		}
+		s.at = len(root)
+	}
+	return s, nil
+}
+
+// Protocol returns the name of the protocol: "http", "websocket", "chat", …
+func (s *Scope) Protocol() string { return s.req.Protocol }
+
+// Framing returns what the connection's messages look like.
+func (s *Scope) Framing() Framing { return s.req.Framing }
+
+// Version returns the protocol's version, or "".
+func (s *Scope) Version() string { return s.req.Version }
+
+// Method returns the request's method, or "" for a protocol without.
+func (s *Scope) Method() string { return s.req.Method }
+
+// Scheme returns "http", "https", "ws", "wss", …
+func (s *Scope) Scheme() string { return s.req.Scheme }
+
+// Path returns the whole path, percent-decoded.
+func (s *Scope) Path() string { return s.path }
+
+// RawPath returns the whole path as the client sent it.
+func (s *Scope) RawPath() string { return s.raw }
+
+// RootPath returns what mounts have consumed of the raw path, without a slash at
+// its end.
+func (s *Scope) RootPath() string { return s.raw[:s.at] }
+
+// Rest returns what is left of the raw path for the next router, still
+// percent-encoded: a router splits it into segments before it decodes them.
+func (s *Scope) Rest() string { return s.raw[s.at:] }
+
+// RawQuery returns the query without the question mark, as the client sent it.
+func (s *Scope) RawQuery() string { return s.query }
+
+// Query returns the first value of a query parameter, decoded, or "". It parses
+// no more of the query than it has to.
+func (s *Scope) Query(name string) string {
+	v, _ := lookupQuery(s.query, name)
+	return v
+}
+
+// LookupQuery is Query that also reports whether the parameter is there.
+func (s *Scope) LookupQuery(name string) (string, bool) { return lookupQuery(s.query, name) }
+
+// Headers returns the client's header fields.
+func (s *Scope) Headers() Headers { return s.req.Headers }
+
+// Header returns the first header called name, or "".
+func (s *Scope) Header(name string) string { return s.req.Headers.Get(name) }
+
+// Host returns the Host header.
+func (s *Scope) Host() string { return s.req.Headers.Get("Host") }
+
+// Cookie returns the value of the first cookie called name and whether there is
+// one. It reads the Cookie headers on each call; it does not allocate.
+func (s *Scope) Cookie(name string) (string, bool) {
+	for n, v := range s.Cookies() {
+		if n == name {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// Cookies yields the cookies that the client sent, in order (RFC 6265, section
+// 5.4). Several Cookie headers are read as one.
+func (s *Scope) Cookies() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for header := range s.req.Headers.Values("Cookie") {
+			for pair := range strings.SplitSeq(header, ";") {
+				name, value, ok := strings.Cut(trimSpace(pair), "=")
+				if !ok || !IsToken(name) {
+					continue
+				}
+				if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
+					value = value[1 : len(value)-1]
+				}
+				if !yield(name, value) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Subprotocols returns the subprotocols the client offered, in its order. The
+// slice must not be changed.
+func (s *Scope) Subprotocols() []string { return s.req.Subprotocols }
+
+// Client returns the address of the peer.
+func (s *Scope) Client() netip.AddrPort { return s.req.Client }
+
+// Server returns the address on which the connection was accepted.
+func (s *Scope) Server() netip.AddrPort { return s.req.Server }
+
+// Peer returns the credentials of the peer of a unix socket, else nil.
+func (s *Scope) Peer() *PeerCredentials { return s.req.Peer }
+
+// TLS returns the state of the TLS connection, nil without TLS.
+func (s *Scope) TLS() *tls.ConnectionState { return s.req.TLS }
+
+// Channel returns the channel that a "channel" scope works on.
+func (s *Scope) Channel() string { return s.req.Channel }
+
+// Param returns what the route captured under name, or "". An inner router's
+// captures shadow an outer one's.
+func (s *Scope) Param(name string) string {
+	v, _ := s.LookupParam(name)
+	return v
+}
+
+// LookupParam is Param that also reports whether there is such a capture.
+func (s *Scope) LookupParam(name string) (string, bool) {
+	for i := len(s.params) - 1; i >= 0; i-- {
+		if s.params[i].Name == name {
+			return s.params[i].Value, true
+		}
+	}
+	return "", false
+}
+
+// Params yields all captures, outer routers' first.
+func (s *Scope) Params() iter.Seq[Param] {
+	return func(yield func(Param) bool) {
+		for _, p := range s.params {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// With derives a scope that also has the given values.
+func (s *Scope) With(values ...Binding) *Scope {
+	d := *s
+	d.values = make([]Binding, len(s.values)+len(values))
+	copy(d.values[copy(d.values, s.values):], values)
+	return &d
+}
+
+// WithRequest derives a scope whose request was changed by edit, as a proxy's
+// headers or a test need it. A changed Target or RootPath has no effect. The
+// request that edit gets is a copy.
+func (s *Scope) WithRequest(edit func(*Request)) *Scope {
+	d, req := *s, *s.req
+	edit(&req)
+	d.req = &req
+	return &d
+}
+
+// Descend derives a scope for what a route leads to: consumed bytes of Rest
+// become part of the root path, and params are added. The params are kept.
+func (s *Scope) Descend(consumed int, params []Param) *Scope {
+	d := *s
+	d.at += consumed
+	if len(s.params) == 0 {
+		d.params = params
+	} else if len(params) > 0 {
+		d.params = append(s.params[:len(s.params):len(s.params)], params...)
+	}
+	return &d
+}
+
+// OnResponse registers a hook that sees, and may change, the head of the answer
+// to the handshake or request before it is sent: an HTTP response, a WebSocket's
+// 101, a refusal. Hooks run once, in the order of their registration; they may
+// block. One that fails turns the answer into a 500. Once the head is out
+// OnResponse returns ErrHeadersSent.
+func (s *Scope) OnResponse(hook func(ctx context.Context, head *Head) error) error {
+	return s.rec.onResponse(hook)
+}
+
+// HeadersSent reports whether the answer's head is out, so that OnResponse is too
+// late.
+func (s *Scope) HeadersSent() bool {
+	s.rec.mu.Lock()
+	defer s.rec.mu.Unlock()
+	return s.rec.answered
+}
+
+// OnClose registers a cleanup, as Conn.OnClose does, for middleware that has no
+// Conn at hand.
+func (s *Scope) OnClose(cleanup func(ctx context.Context, cause error)) {
+	s.rec.onClose(cleanup)
+}
+
+// Record writes values into the connection's record, where every scope of the
+// connection finds them with Key.Recorded: policies, the connection's trace. A
+// branch that a router abandons leaves nothing of what it wrote.
+func (s *Scope) Record(values ...Binding) {
+	s.rec.mu.Lock()
+	defer s.rec.mu.Unlock()
+	s.rec.values = append(s.rec.values, values...)
+}
+
+// Route returns the pattern of the matched route, with the patterns of outer
+// mounts before it, or "" before one matched. Use it, not the path, as a label of
+// metrics.
+func (s *Scope) Route() string { return s.rec.matched() }
+
+// SetRoute appends a pattern to the matched route. Routers call it.
+func (s *Scope) SetRoute(pattern string) {
+	s.rec.mu.Lock()
+	defer s.rec.mu.Unlock()
+	if s.rec.route == "" {
+		s.rec.route = pattern
+	} else {
+		s.rec.route = strings.TrimSuffix(s.rec.route, "/") + pattern
+	}
+}
+
+// Mark returns a mark of the record, for a router that tries a branch.
+func (s *Scope) Mark() Mark { return s.rec.mark() }
+
+// Rollback takes back what was written into the record since the mark, when the
+// branch turned out to be a miss. Cleanups of the branch run at once, with cause.
+func (s *Scope) Rollback(ctx context.Context, m Mark, cause error) {
+	s.rec.rollback(ctx, m, cause)
+}
