@@ -1,0 +1,53 @@
+// Package channellayer lets connections, jobs and workers talk to each other: messages go to a channel, which has one reader, or to
+// a group, which has any number of members. A [Hub] is the layer of one process, in memory.
+//
+// # Usage
+//
+//	hub, err := channellayer.New(channellayer.Config{})
+//	sub, err := hub.Subscribe(hub.NewChannel("websocket"), wake) // wake says that sub.Next has something
+//	err = sub.Join(ctx, "room.go")
+//
+//	hub.GroupSend(ctx, "room.go", channellayer.Event{Type: "chat.message", Value: Said{"alice", "hi"}})
+//	hub.Broadcast(ctx, "room.go", channellayer.Event{Type: "chat.message", Value: Said{"alice", "hi"}})
+//
+//	for m, ok := sub.Next(); ok; m, ok = sub.Next() {
+//		said, err := channellayer.Value[Said](m) // decoded once, however many members there are
+//	}
+//
+// An event ([Hub.Send], [Hub.GroupSend]) is for a handler that its receiver has registered for the type. A broadcast is written to
+// the receiver's client as it is, in the rendering of the client's framing, which is made once for all of them ([Message.Rendering]).
+// Both come through the same queue.
+//
+// A channel of one connection is named by [Hub.NewChannel]. Any other name is one that people agreed on, such as "thumbnails"; what is sent to it
+// before somebody reads it waits there, within the channel's capacity and expiry.
+//
+// # Concurrency and ordering
+//
+// Everything is safe for concurrent use, and nothing waits for a receiver: a send puts the message into the queues of its receivers and returns.
+//
+// Order is guaranteed per sender and destination. If one goroutine makes two sends to the same channel, or to the same group, or if one send returned
+// before another began, then each receiver that gets both gets them in that order, events and broadcasts alike. Sends that
+// overlap in time may come to different members in different orders. The same holds for sends to different groups
+// that share a member, and for Join and Leave: a member gets every send that begins after Join returned, and none once Leave has
+// returned, beyond what was queued before.
+//
+// Delivery is at most once. A message is lost when its receiver's queue is full, when it waits for longer than the expiry, and when the receiver closes
+// before it has read it. Each loss is counted ([Hub.Stats]) and reported (Config.Observer); a group send also returns its counts.
+//
+// # Limits
+//
+// A channel holds 100 messages and a message lives for a minute, unless [Config] says otherwise. Capacity is per subscriber: one that never reads
+// loses its own messages and nobody else's. For channels without a reader the hub keeps 10,000 messages in all. Names have 255 bytes ([CheckName]), a payload 16 MiB,
+// a header 64 fields. Nothing is kept for a channel or a group that nobody has any more.
+//
+// # Extending
+//
+// A [Codec] decides how values become bytes. [AppendEnvelope] and [ParseEnvelope] are the form in which messages travel between processes, and [Token]
+// turns a name into one that every broker accepts.
+//
+// # Errors
+//
+// Bad configuration is an error of [New]. A value that cannot be encoded, a bad name and a message that is too large are errors of the send, before
+// anybody has the message. Only [Hub.Send] reports a full channel, and only it and [Hub.GroupAdd] a missing reader.
+// See the sentinels, from [ErrClosed] on.
+package channellayer

@@ -1,0 +1,40 @@
+package channellayer
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors that callers test for with errors.Is. The returned errors say more: which name, which limit, what to do.
+var (
+	// ErrClosed is returned by every call on a hub or a subscription that has been closed.
+	ErrClosed = errors.New("channellayer: closed")
+	// ErrChannelFull is matched by the [ChannelFullError] that [Hub.Send] returns. Group sends never return it.
+	ErrChannelFull = errors.New("channellayer: channel full")
+	// ErrNoSubscriber means that a channel is read by nobody, and that nothing is kept for it.
+	ErrNoSubscriber = errors.New("channellayer: no subscriber")
+	// ErrSubscribed means that a channel name already has its one subscriber in this hub.
+	ErrSubscribed = errors.New("channellayer: already subscribed")
+	// ErrInvalidName means that a channel, group or event name breaks the rule of [CheckName].
+	ErrInvalidName = errors.New("channellayer: invalid name")
+	// ErrTooLarge means that a message is over a limit of the envelope: [MaxPayload], [MaxHeaders], [MaxHeaderValue].
+	ErrTooLarge = errors.New("channellayer: message too large")
+	// ErrEnvelope means that bytes are not an envelope that this version can read.
+	ErrEnvelope = errors.New("channellayer: bad envelope")
+)
+
+// A ChannelFullError says that a message was not queued because its channel held as many as it may.
+// errors.Is(err, ErrChannelFull) is true for it.
+type ChannelFullError struct {
+	Channel  string // the channel's name
+	Capacity int    // how many messages it holds, or how many the hub keeps for all channels without a reader
+}
+
+// Error names the channel and its capacity.
+func (e *ChannelFullError) Error() string {
+	return fmt.Sprintf("channellayer: channel %q is full (%d messages wait): its reader is too slow, or its capacity too small",
+		e.Channel, e.Capacity)
+}
+
+// Unwrap returns ErrChannelFull.
+func (e *ChannelFullError) Unwrap() error { return ErrChannelFull }

@@ -1,0 +1,76 @@
+package channellayer
+
+import (
+	"fmt"
+	"reflect"
+)
+
+// A Kind says what becomes of a message at its receiver.
+type Kind uint8
+
+const (
+	// KindEvent is handled by the handler that the receiver registered for the message's type.
+	KindEvent Kind = iota
+	// KindBroadcast is written to the receiver's client as it is, with no handler in between, behind what was queued before.
+	KindBroadcast
+)
+
+// String returns "event" or "broadcast".
+func (k Kind) String() string {
+	switch k {
+	case KindEvent:
+		return "event"
+	case KindBroadcast:
+		return "broadcast"
+	}
+	return fmt.Sprintf("kind %d", uint8(k))
+}
+
+// A Message is what a subscriber receives. All receivers of a send share one Message, so it is read-only:
+// a receiver changes neither its fields, nor the bytes of Payload, nor what [Value] and [Message.Rendering] returned.
+// It stays valid for as long as it is referenced. Its methods are safe for concurrent use.
+type Message struct {
+	Type    string // the event's name; may be empty in a broadcast
+	Kind    Kind
+	Header  Header
+	Payload []byte // the value as the codec encoded it; empty for no value
+
+	codec    Codec
+	deadline int64 // on the hub's clock
+	values   memo[reflect.Type, any]
+	rendered memo[string, []byte]
+}
+
+// Value returns the message's value as a T. It is decoded once per message and type, and shared by all receivers:
+// treat what it points to as read-only. A message without a value gives the zero T. The error is the codec's, wrapped.
+func Value[T any](m *Message) (T, error) {
+	typ := reflect.TypeFor[T]()
+	e := m.values.entry(typ)
+	e.once.Do(func() { e.value, e.err = decode[T](m) })
+	v, _ := e.value.(T) // no T only when err is set, or for a nil interface
+	return v, e.err
+}
+
+func decode[T any](m *Message) (any, error) {
+	var v T
+	if len(m.Payload) == 0 {
+		return v, nil
+	}
+	codec := m.codec
+	if codec == nil {
+		codec = JSON{}
+	}
+	if err := codec.Decode(m.Payload, &v); err != nil {
+		return nil, fmt.Errorf("channellayer: decode %q as %v: %w", m.Type, reflect.TypeFor[T](), err)
+	}
+	return v, nil
+}
+
+// Rendering returns the message in the given framing (a name such as "websocket.text" that the caller chooses), which render makes
+// when it is asked for first. Later calls, from any goroutine, get the same bytes or the same error; calls that come while render runs wait for
+// it. The bytes belong to the message. Render may ask for another framing, or for a [Value], but not for its own framing.
+func (m *Message) Rendering(framing string, render func() ([]byte, error)) ([]byte, error) {
+	e := m.rendered.entry(framing)
+	e.once.Do(func() { e.value, e.err = render() })
+	return e.value, e.err
+}

@@ -1,0 +1,211 @@
+package channellayer
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// A Subscription is the one reader of a channel: a bounded queue of messages, and the groups whose messages come into it.
+// Its methods are safe for concurrent use; each message is returned once, whoever asks.
+type Subscription struct {
+	class  *class // never changes, as name and wake do not
+	name   string
+	wake   func()
+	mu     sync.Mutex // held for moments only: senders take it
+	closed bool
+	queue  queue
+	own    membership // the first of its groups; most have no other
+	rare   *rare
+}
+
+func newSubscription(c *class, name string, wake func()) *Subscription {
+	s := &Subscription{class: c, name: name, wake: wake}
+	s.own.sub = s
+	if wake == nil {
+		ready := make(chan struct{}, 1)
+		s.rare = &rare{ready: ready}
+		s.wake = func() { signal(ready) }
+	}
+	return s
+}
+
+func (s *Subscription) key() string { return s.name }
+
+// Name returns the name of the channel.
+func (s *Subscription) Name() string { return s.name }
+
+// Next returns the oldest message that waits, or false if there is none. It does not block. Expired messages are dropped and counted.
+// An owner that stops before it got false has to come back by itself: wake is called for an empty queue only.
+func (s *Subscription) Next() (*Message, bool) {
+	m, _, _ := s.next()
+	return m, m != nil
+}
+
+// next is Next, and tells whether more messages wait and whether the subscription is closed.
+func (s *Subscription) next() (m *Message, more, closed bool) {
+	h := s.class.hub
+	for {
+		s.mu.Lock()
+		m, closed = s.queue.pop(&h.rings), s.closed
+		more = s.queue.first != nil
+		s.mu.Unlock()
+		if m == nil || !m.expired(h.now()) {
+			return m, more, closed
+		}
+		h.lost(s.name, m, DropExpired)
+	}
+}
+
+// Receive returns the oldest message, and waits for it if need be. It is for programs that have a goroutine to spare: jobs, workers, tests.
+// Several goroutines may call it; each message goes to one of them, and a call that is cancelled loses none.
+// The errors are the context's, and [ErrClosed]. A subscription with a wake function has no Receive, which is an error too.
+func (s *Subscription) Receive(ctx context.Context) (*Message, error) {
+	ready := s.ready()
+	if ready == nil {
+		return nil, errors.New("channellayer: Receive on a subscription that has a wake function: use Next, or subscribe with nil")
+	}
+	for {
+		m, more, closed := s.next()
+		if more || closed {
+			signal(ready) // for the next reader: a signal is sent for the first message only
+		}
+		if m != nil {
+			return m, nil
+		}
+		if closed {
+			return nil, ErrClosed
+		}
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (s *Subscription) ready() chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.rare == nil {
+		return nil
+	}
+	return s.rare.ready
+}
+
+func signal(ready chan<- struct{}) {
+	select {
+	case ready <- struct{}{}:
+	default:
+	}
+}
+
+// Join makes the subscription a member of a group until it leaves or is closed. When it has returned, every later send to the group
+// reaches the member. Joining again does nothing. The errors match [ErrInvalidName], [ErrClosed], or are the context's.
+func (s *Subscription) Join(ctx context.Context, group string) error {
+	if err := checkName("group name", group); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if s.find(group) != nil {
+		return nil
+	}
+	m := s.free()
+	s.class.hub.groups.join(m, group)
+	s.record(m)
+	return nil
+}
+
+// Leave ends a membership. When it has returned, nothing more is queued from the group; what was queued before is still there.
+// Leaving a group that was never joined does nothing. The errors match [ErrInvalidName] or [ErrClosed]; a cancelled context does not
+// stop it from leaving.
+func (s *Subscription) Leave(_ context.Context, group string) error {
+	if err := checkName("group name", group); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if m := s.find(group); m != nil {
+		s.class.hub.groups.leave(m, m.group)
+		s.forget(m)
+	}
+	return nil
+}
+
+// Close gives up the channel's name, leaves all groups and drops what is still queued. It wakes those who wait in Receive.
+// Calling it again does nothing.
+func (s *Subscription) Close() { s.close() }
+
+func (s *Subscription) close() {
+	h := s.class.hub
+	h.channels.remove(s) // first, so that a sender who finds it closed does not find it again
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	waiting := s.queue
+	s.queue = queue{}
+	own, r := s.own.group, s.rare
+	s.mu.Unlock()
+
+	// Nobody ties or unties a membership of a closed subscription, so this needs no lock that a sender could wait for.
+	if own != nil {
+		h.groups.leave(&s.own, own)
+	}
+	if r != nil {
+		for _, m := range r.groups {
+			h.groups.leave(m, m.group)
+		}
+		if r.ready != nil {
+			signal(r.ready)
+		}
+	}
+	for m := waiting.pop(&h.rings); m != nil; m = waiting.pop(&h.rings) {
+		h.lost(s.name, m, DropClosed)
+	}
+}
+
+// push queues a message, and wakes the owner if it was the first. It reports whether the message is queued, and whether one was lost
+// because the queue was full; neither means that the subscription has gone, or has left the group that the message is for.
+func (s *Subscription) push(m *Message, from *membership, g *group, now int64) (queued, dropped bool) {
+	h := s.class.hub
+	s.mu.Lock()
+	if s.closed || from != nil && from.group != g {
+		s.mu.Unlock()
+		return false, false
+	}
+	n := s.queue.len()
+	if n < s.class.capacity {
+		s.queue.push(m, &h.rings)
+		s.mu.Unlock()
+		if n == 0 {
+			s.wake()
+		}
+		return true, false
+	}
+	lost, why := m, DropFull
+	if s.queue.first.expired(now) {
+		lost, why = s.queue.first, DropExpired
+	} else if s.class.overflow == DropOldest {
+		lost = s.queue.first
+	}
+	if lost != m {
+		s.queue.pop(&h.rings)
+		s.queue.push(m, &h.rings)
+	}
+	s.mu.Unlock()
+	h.lost(s.name, lost, why)
+	return lost != m, why == DropFull
+}
