@@ -7,10 +7,11 @@
 set -eu
 export FUZZTIME="$1"
 
+# shellcheck disable=SC2016 # the inner shell expands what is quoted
 grep -ro --include='*_test.go' --exclude-dir=benchmarks '^func Fuzz[A-Za-z0-9_]*' . |
   sed 's|/[^/]*:func | |' |
   sort |
-  xargs -P "$(getconf _NPROCESSORS_ONLN)" -n 2 sh -c '
+  xargs -r -P "$(getconf _NPROCESSORS_ONLN)" -n 2 sh -c '
     if out=$(go test -run="^\$" -fuzz="^$2\$" -fuzztime="$FUZZTIME" -fuzzminimizetime=100x -parallel=1 "$1" 2>&1); then
       echo "$2: $(echo "$out" | tail -n 1)"
     else
