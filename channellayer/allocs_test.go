@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/portico-go/portico/channellayer"
@@ -146,6 +147,53 @@ func TestGroupsLeaveNothingBehind(t *testing.T) {
 	}
 	if g := h.Stats().Groups; g != 0 {
 		t.Errorf("%d groups left", g)
+	}
+	runtime.KeepAlive(s)
+}
+
+func TestTheFewWhoStayHoldNoRoomForTheManyWhoLeft(t *testing.T) {
+	const n, stay = 100_000, 200 // some in each shard
+	h := newHub(t, channellayer.Config{})
+	before := live()
+	few := make([]*channellayer.Subscription, 0, stay)
+	var many []*channellayer.Subscription
+	for i := range n {
+		s := subscribe(t, h, fmt.Sprint(i), "all")
+		if i%(n/stay) == 0 {
+			few = append(few, s)
+		} else {
+			many = append(many, s)
+		}
+	}
+	for _, s := range many {
+		s.Close()
+	}
+	left := live() - before
+	t.Logf("%d bytes for %d of %d subscribers", left, stay, n)
+	if left > 400<<10 { // about 400 each with Receive's channel, and tables; a table of 100,000 alone is a megabyte
+		t.Errorf("%d bytes are held", left)
+	}
+	if d := groupSend(t, h, "all", 1); d.Delivered != stay {
+		t.Errorf("%+v", d)
+	}
+	runtime.KeepAlive(few)
+}
+
+func TestReadMessagesAreNotHeld(t *testing.T) {
+	h := newHub(t, channellayer.Config{})
+	s := subscribe(t, h, "c")
+	before := live()
+	value := strings.Repeat("x", 1<<20)
+	for range 6 {
+		if err := h.Send(context.Background(), "c", channellayer.Event{Type: "t", Value: value}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		s.Next()
+	}
+	if held := live() - before; held > 7<<19 {
+		t.Errorf("%d bytes are held for three messages of a mebibyte", held)
 	}
 	runtime.KeepAlive(s)
 }

@@ -136,6 +136,7 @@ func TestRacingJoinsLeavesAndSends(t *testing.T) {
 
 // member joins and leaves all groups again and again.
 func member(t *testing.T, s *channellayer.Subscription, rounds, groups int, name func(int) string) {
+	t.Helper()
 	last := map[[2]int]int{}
 	drain := func() (n int) {
 		for m, ok := s.Next(); ok; m, ok = s.Next() {

@@ -8,11 +8,10 @@ import (
 
 var errPanicked = errors.New("channellayer: the function that makes this value panicked for an earlier receiver")
 
-// A memo holds the values made once from a message for all of its receivers. Reading takes no lock:
-// the entries form a list that only grows, and there are one or two of them.
+// A memo holds the values made once from a message for all of its receivers. It takes no lock:
+// the entries form a list that grows at its head only, and there are one or two of them.
 type memo[K comparable, V any] struct {
 	head atomic.Pointer[entry[K, V]]
-	mu   sync.Mutex // held to add an entry
 }
 
 type entry[K comparable, V any] struct {
@@ -23,25 +22,18 @@ type entry[K comparable, V any] struct {
 	err   error
 }
 
-// entry returns the entry of key, which the caller fills under its once.
+// entry returns the one entry of key, which the caller fills under its once.
 func (o *memo[K, V]) entry(key K) *entry[K, V] {
-	if e := o.find(key); e != nil {
-		return e
+	for {
+		head := o.head.Load()
+		for e := head; e != nil; e = e.next {
+			if e.key == key {
+				return e
+			}
+		}
+		e := &entry[K, V]{key: key, next: head, err: errPanicked}
+		if o.head.CompareAndSwap(head, e) {
+			return e
+		}
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if e := o.find(key); e != nil {
-		return e
-	}
-	e := &entry[K, V]{key: key, next: o.head.Load(), err: errPanicked}
-	o.head.Store(e)
-	return e
-}
-
-func (o *memo[K, V]) find(key K) *entry[K, V] {
-	e := o.head.Load()
-	for e != nil && e.key != key {
-		e = e.next
-	}
-	return e
 }

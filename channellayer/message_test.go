@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -62,6 +63,30 @@ func TestOneEncodeOneDecodeOneRendering(t *testing.T) {
 	wg.Wait()
 	if lines.Load() != 1 || frames.Load() != 1 || codec.encoded.Load() != 1 || codec.decoded.Load() != 2 { // two types
 		t.Errorf("lines %d, frames %d, encoded %d, decoded %d", lines.Load(), frames.Load(), codec.encoded.Load(), codec.decoded.Load())
+	}
+}
+
+func TestFirstReceiversRaceForOneRendering(t *testing.T) {
+	t.Parallel()
+	for range 5000 {
+		m := &channellayer.Message{}
+		var made, ready atomic.Int32
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for ready.Add(1); ready.Load() < 2; { // as close together as can be
+					runtime.Gosched()
+				}
+				_, _ = m.Rendering("line", func() ([]byte, error) {
+					made.Add(1)
+					return nil, nil
+				})
+			})
+		}
+		wg.Wait()
+		if n := made.Load(); n != 1 {
+			t.Fatalf("rendered %d times", n)
+		}
 	}
 }
 

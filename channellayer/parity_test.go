@@ -172,14 +172,16 @@ func TestM9_UnreadChannelsAreCleanedByThemselves(t *testing.T) {
 		send(t, h, "a", 1)
 		time.Sleep(60 * time.Millisecond)
 		send(t, h, "b", 2)
-		time.Sleep(60 * time.Millisecond) // a has expired and b has not; nobody has called anything
+		send(t, h, "c", 3)
+		time.Sleep(60 * time.Millisecond) // a has expired, b and c have not; nobody has called anything
 		synctest.Wait()
-		if st := h.Stats(); st.Unclaimed != 1 || st.Expired != 1 {
+		if st := h.Stats(); st.Unclaimed != 2 || st.Expired != 1 {
 			t.Errorf("%+v", st)
 		}
 		expect(t, subscribe(t, h, "b"), 2)
 		time.Sleep(time.Second)
-		if st := h.Stats(); st.Unclaimed != 0 || st.Expired != 1 {
+		synctest.Wait()
+		if st := h.Stats(); st.Unclaimed != 0 || st.Expired != 2 {
 			t.Errorf("%+v", st)
 		}
 	})

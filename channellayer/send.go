@@ -3,6 +3,7 @@ package channellayer
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // An Event is what a sender sends.
@@ -112,7 +113,7 @@ func (h *Hub) fanOut(group string, m *Message) Delivery {
 	excluded := h.excluded(m)
 	now := h.now()
 	for _, mb := range members {
-		if excluded.has(mb.sub) {
+		if slices.Contains(excluded, mb.sub) {
 			continue
 		}
 		queued, dropped := mb.sub.push(m, mb, g, now)
@@ -127,21 +128,10 @@ func (h *Hub) fanOut(group string, m *Message) Delivery {
 	return d
 }
 
-// A subscriptionSet is small: comparing a few pointers per member is cheaper than comparing names.
-type subscriptionSet []*Subscription
-
-func (l subscriptionSet) has(s *Subscription) bool {
-	for _, e := range l {
-		if e == s {
-			return true
-		}
-	}
-	return false
-}
-
-// excluded returns the subscribers of this hub that the message is not for.
-func (h *Hub) excluded(m *Message) subscriptionSet {
-	var set subscriptionSet
+// excluded returns the subscribers of this hub that the message is not for. They are few: comparing their pointers with each member's
+// is cheaper than comparing names.
+func (h *Hub) excluded(m *Message) []*Subscription {
+	var set []*Subscription
 	for _, f := range m.Header {
 		if f.Key == HeaderExcept {
 			if s := h.channels.get(f.Value); s != nil {

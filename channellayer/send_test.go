@@ -3,6 +3,7 @@ package channellayer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -216,5 +217,21 @@ func TestErrorsComeBeforeAnybodyHasTheMessage(t *testing.T) {
 	expect(t, s)
 	if st := h.Stats(); st.Groups != 0 || st.Delivered != 0 {
 		t.Errorf("%+v", st)
+	}
+}
+
+func TestStrings(t *testing.T) {
+	t.Parallel()
+	for want, v := range map[string]fmt.Stringer{
+		"event": channellayer.KindEvent, "broadcast": channellayer.KindBroadcast, "kind 7": channellayer.Kind(7),
+		"full": channellayer.DropFull, "expired": channellayer.DropExpired, "closed": channellayer.DropClosed, "reason 0": channellayer.DropReason(0),
+	} {
+		if v.String() != want {
+			t.Errorf("got %q, expected %q", v, want)
+		}
+	}
+	err := &channellayer.ChannelFullError{Channel: "jobs", Capacity: 7}
+	if !strings.Contains(err.Error(), `"jobs" is full (7 messages wait)`) {
+		t.Errorf("got %q", err)
 	}
 }

@@ -62,6 +62,35 @@ func TestWakeMayCallTheHub(t *testing.T) {
 	}
 }
 
+func TestOneWhoIsSlowToWakeDelaysNobodyElse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, channellayer.Config{})
+		stuck := make(chan struct{})
+		slow, err := h.Subscribe("slow", func() { <-stuck }) // breaks its contract
+		if err != nil {
+			t.Fatal(err)
+		}
+		join(t, slow, "g")
+		first := subscribe(t, h, "first", "g")
+		done := make(chan struct{})
+		go func() {
+			groupSend(t, h, "g", 1)
+			close(done)
+		}()
+		synctest.Wait() // the send is stuck in wake; were a lock held, one of the following would be too
+		second := subscribe(t, h, "second", "g")
+		leave(t, first, "g")
+		groupSend(t, h, "g", 2)
+		expect(t, second, 2)
+		leave(t, slow, "g")
+		expect(t, slow, 1, 2)
+		close(stuck)
+		<-done
+		expect(t, first) // had left before its turn came
+	})
+}
+
 func TestSubscribeWakesForWhatWaited(t *testing.T) {
 	t.Parallel()
 	h := newHub(t, channellayer.Config{})
@@ -139,6 +168,33 @@ func TestReceiveHandsOutEachMessageOnce(t *testing.T) {
 		if seen[-1] != 4 {
 			t.Errorf("%d readers ended, expected 4", seen[-1])
 		}
+	})
+}
+
+func TestEachBlockedReceiverGetsItsMessage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHub(t, channellayer.Config{})
+		s := subscribe(t, h, "jobs")
+		got := make(chan int, 4)
+		for range 4 {
+			go func() {
+				m, err := s.Receive(context.Background())
+				if err != nil {
+					t.Error(err)
+				}
+				got <- number(t, m)
+			}()
+		}
+		synctest.Wait()
+		for i := range 4 {
+			send(t, h, "jobs", i) // the queue stops being empty once
+		}
+		synctest.Wait()
+		if len(got) != 4 {
+			t.Errorf("%d of 4 receivers returned", len(got))
+		}
+		s.Close()
 	})
 }
 
