@@ -25,11 +25,13 @@
 //
 // Everything is safe for concurrent use, and nothing waits for a receiver: a send puts the message into the queues of its receivers and returns.
 //
-// Order is guaranteed per sender and destination. If one goroutine makes two sends to the same channel, or to the same group, or if one send returned
-// before another began, then each receiver that gets both gets them in that order, events and broadcasts alike. Sends that
-// overlap in time may come to different members in different orders. The same holds for sends to different groups
-// that share a member, and for Join and Leave: a member gets every send that begins after Join returned, and none once Leave has
-// returned, beyond what was queued before.
+// Order is guaranteed per sender and destination: of two sends that one goroutine makes one after the other to the same channel, or to the
+// same group, each receiver that gets both gets them in that order, events and broadcasts alike. So it is for two goroutines of this process
+// when one send returned before the other began. Sends that overlap in time may come to different members in different orders, and between two
+// destinations no order is promised.
+//
+// A member gets every send to its group that begins after Join returned. Once Leave has returned nothing more is queued from the group; what was queued
+// before is still delivered.
 //
 // Delivery is at most once. A message is lost when its receiver's queue is full, when it waits for longer than the expiry, and when the receiver closes
 // before it has read it. Each loss is counted ([Hub.Stats]) and reported (Config.Observer); a group send also returns its counts.
