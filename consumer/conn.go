@@ -1,0 +1,94 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+
+	"github.com/portico-go/portico/channellayer"
+	"github.com/portico-go/portico/protocol"
+)
+
+// A Conn is a connection as its consumer sees it: the protocol's Conn with the
+// scope and the channel layer. Its own methods may be called concurrently, as
+// those of protocol.Conn.
+type Conn struct {
+	*protocol.Conn
+
+	scope *protocol.Scope
+	layer *channellayer.Hub
+	inbox inbox
+}
+
+// Scope returns the connection's scope, with all that middleware and routers put
+// into it.
+func (c *Conn) Scope() *protocol.Scope { return c.scope }
+
+// Channel returns the name of the connection's own channel in the layer, to which
+// anybody can Send. It is unguessable: to know it is to be allowed to send. It
+// returns "" without a layer, and after the end.
+func (c *Conn) Channel() string {
+	if err := c.inbox.subscribe(c); err != nil {
+		return ""
+	}
+	return c.inbox.name
+}
+
+// Join makes the connection a member of a group until Leave or the connection's
+// end. It returns when the membership holds. The error matches
+// channellayer.ErrInvalidName for a bad name, and ErrNoLayer without a layer.
+func (c *Conn) Join(ctx context.Context, group string) error {
+	if err := c.inbox.subscribe(c); err != nil {
+		return err
+	}
+	return c.inbox.sub.Join(ctx, group)
+}
+
+// Leave ends a membership; without one it does nothing.
+func (c *Conn) Leave(ctx context.Context, group string) error {
+	if err := c.inbox.subscribe(c); err != nil {
+		return err
+	}
+	return c.inbox.sub.Leave(ctx, group)
+}
+
+// SendEvent sends a typed event to one channel; its consumer handles it by its
+// type. See channellayer.Hub.Send for the errors.
+func (c *Conn) SendEvent(ctx context.Context, channel, eventType string, value any) error {
+	if c.layer == nil {
+		return ErrNoLayer
+	}
+	return c.layer.Send(ctx, channel, channellayer.Event{Type: eventType, Value: value})
+}
+
+// GroupSend sends a typed event to all members of a group, this connection
+// included if it is one; each member's consumer handles it by its type.
+func (c *Conn) GroupSend(ctx context.Context, group, eventType string, value any, options ...channellayer.SendOption) error {
+	if c.layer == nil {
+		return ErrNoLayer
+	}
+	_, err := c.layer.GroupSend(ctx, group, channellayer.Event{Type: eventType, Value: value}, options...)
+	return err
+}
+
+// Broadcast sends a value to the clients of all members of a group, this one
+// included if it is a member, rendered once for each framing.
+func (c *Conn) Broadcast(ctx context.Context, group, eventType string, value any, options ...channellayer.SendOption) error {
+	if c.layer == nil {
+		return ErrNoLayer
+	}
+	_, err := c.layer.Broadcast(ctx, group, channellayer.Event{Type: eventType, Value: value}, options...)
+	return err
+}
+
+// Reply sends a value to the connection's own client, in the rendering of its
+// framing: JSON for whole messages, MarshalLine for lines. It does not wait.
+func (c *Conn) Reply(value any) error {
+	data, err := MarshalFraming(c.scope.Framing(), value)
+	if err != nil {
+		return err
+	}
+	return c.Send(&protocol.Message{Data: data})
+}
+
+// ErrNoLayer is returned by a use of the channel layer in a consumer without one.
+var ErrNoLayer = errors.New("consumer: no channel layer: set the consumer's Layer")

@@ -1,0 +1,146 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/portico-go/portico/channellayer"
+	"github.com/portico-go/portico/protocol"
+)
+
+// A session is the handler of one connection of a Messages consumer.
+type session[C any] struct {
+	consumer *Messages[C]
+	state    *C
+	conn     Conn
+	held     []*channellayer.Message // broadcasts that came before the accept
+}
+
+// Handle implements protocol.Handler.
+func (s *session[C]) Handle(ctx context.Context, ev protocol.Event) error {
+	switch ev := ev.(type) {
+	case *protocol.Message:
+		if s.consumer.Receive == nil {
+			return nil
+		}
+		return s.consumer.Receive(s.state, ctx, &s.conn, ev)
+	case *mail:
+		return s.readMail(ctx)
+	case *protocol.Connect:
+		return s.connect(ctx)
+	case *protocol.Disconnect:
+		if s.consumer.Disconnect == nil {
+			return nil
+		}
+		return s.consumer.Disconnect(s.state, ctx, &s.conn, ev)
+	default:
+		if s.consumer.Posted == nil {
+			return nil
+		}
+		return s.consumer.Posted(s.state, ctx, &s.conn, ev)
+	}
+}
+
+func (s *session[C]) connect(ctx context.Context) error {
+	for _, group := range s.consumer.Groups {
+		if err := s.conn.Join(ctx, group); err != nil {
+			return err
+		}
+	}
+	if s.consumer.Connect != nil {
+		if err := s.consumer.Connect(s.state, ctx, &s.conn); err != nil {
+			return err
+		}
+	}
+	if s.consumer.DeferAccept || s.conn.State() != protocol.StateConnecting {
+		return nil
+	}
+	return s.conn.Accept(s.consumer.subprotocol(s.conn.scope.Subprotocols()), nil)
+}
+
+// readMail handles what the channel layer has for the connection.
+func (s *session[C]) readMail(ctx context.Context) error {
+	for {
+		if err := s.sendHeld(); err != nil {
+			return err
+		}
+		m, ok := s.conn.inbox.sub.Next()
+		if !ok {
+			return nil
+		}
+		if err := s.handleMail(ctx, m); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *session[C]) handleMail(ctx context.Context, m *channellayer.Message) error {
+	if m.Kind == channellayer.KindBroadcast {
+		if s.conn.State() == protocol.StateConnecting {
+			s.held = append(s.held, m)
+			return nil
+		}
+		return s.forward(m)
+	}
+	handle, ok := s.consumer.Events[m.Type]
+	if !ok {
+		s.unhandled(m, fmt.Errorf("consumer: the event %q has no handler", m.Type))
+		return nil
+	}
+	err := handle(s.state, ctx, &s.conn, m)
+	if bad, ok := errors.AsType[*valueError](err); ok {
+		s.unhandled(m, bad)
+		return nil
+	}
+	return err
+}
+
+// sendHeld sends the broadcasts that had to wait for the accept.
+func (s *session[C]) sendHeld() error {
+	if len(s.held) == 0 || s.conn.State() == protocol.StateConnecting {
+		return nil
+	}
+	held := s.held
+	s.held = nil
+	for _, m := range held {
+		if err := s.forward(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forward sends a broadcast to the client, in its framing's rendering.
+func (s *session[C]) forward(m *channellayer.Message) error {
+	framing := s.conn.scope.Framing()
+	render, ok := s.consumer.Broadcasts[m.Type]
+	if !ok {
+		if framing != protocol.FramingMessage {
+			s.unhandled(m, fmt.Errorf("consumer: the broadcast %q has no rendering for framing %q", m.Type, framing))
+			return nil
+		}
+		return ignoreClosed(s.conn.Send(&protocol.Message{Data: m.Payload}))
+	}
+	data, err := m.Rendering(string(framing), func() ([]byte, error) { return render(framing, m) })
+	if err != nil {
+		s.unhandled(m, err)
+		return nil
+	}
+	return ignoreClosed(s.conn.Send(&protocol.Message{Data: data}))
+}
+
+func (s *session[C]) unhandled(m *channellayer.Message, err error) {
+	if s.consumer.Unhandled != nil {
+		s.consumer.Unhandled(m, err)
+	}
+}
+
+// ignoreClosed takes a Send that came too late for what it is: no error of the
+// consumer, whose Disconnect is on its way.
+func ignoreClosed(err error) error {
+	if errors.Is(err, protocol.ErrClosed) {
+		return nil
+	}
+	return err
+}
