@@ -1,0 +1,36 @@
+package websocket
+
+import (
+	"github.com/portico-go/portico/protocol"
+)
+
+// A Codec is one WebSocket's codec on the server's side. It implements
+// protocol.Codec; Upgrader.Upgrade makes it. Between messages it holds no buffer.
+//
+// Decode emits *protocol.Message, *protocol.Ping, *protocol.Pong and
+// *protocol.Close. The Data of a message that arrives whole in one frame aliases
+// in, where it is unmasked; of any other message, a buffer that is reused. A frame
+// that breaks the rules of RFC 6455 is a *protocol.CloseError with 1002, 1007 for
+// text that is not UTF-8, or 1009 for more than the limits allow. After an error of
+// its own, or the peer's close, Decode consumes what comes and emits nothing.
+//
+// Append takes one Accept or Reject, then the other events.
+type Codec struct {
+	limits *protocol.Limits // shared
+
+	// For Decode.
+	partial *partial         // what has arrived of an incomplete message, else nil
+	message protocol.Message // the one being emitted, kept to spare an allocation
+	ended   bool             // nothing more is decoded
+
+	// For Append.
+	hello *hello // nil when the handshake is answered
+}
+
+var _ protocol.Codec = (*Codec)(nil)
+
+// hello is what the answer to a handshake needs to know of it.
+type hello struct {
+	key     string
+	offered []string
+}

@@ -1,0 +1,150 @@
+package websocket
+
+import (
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/portico-go/portico/protocol"
+)
+
+// Name is the protocol's name: Scope.Protocol of a WebSocket.
+const Name = "websocket"
+
+// version is the only version of the protocol (RFC 6455, section 4.1).
+const version = "13"
+
+// keySize is the size of the nonce in Sec-WebSocket-Key (RFC 6455, section 4.1).
+const keySize = 16
+
+// Config says what an Upgrader allows. The zero value is safe.
+type Config struct {
+	// Limits bound frames and messages. Handshake is not used: the headers of the
+	// request are limited where it is read.
+	Limits protocol.Limits
+}
+
+// An Upgrader turns HTTP requests into WebSockets. One serves all connections of a
+// server; it is immutable and safe for concurrent use.
+type Upgrader struct{ limits protocol.Limits }
+
+// NewUpgrader returns an Upgrader.
+func NewUpgrader(c Config) *Upgrader { return &Upgrader{limits: c.Limits.WithDefaults()} }
+
+// IsUpgrade reports whether a request asks for a WebSocket, well-formed or not:
+// Upgrade then says what is wrong with it.
+func IsUpgrade(h protocol.Headers) bool { return h.Contains("Upgrade", "websocket") }
+
+// Upgrade checks the opening handshake of an HTTP request (RFC 6455, section
+// 4.2.1) and returns the codec of the connection, which answers it. req becomes a
+// WebSocket's: its Protocol, Framing and Subprotocols are set, and its Scheme
+// becomes "ws" or "wss". The codec keeps parts of req.
+//
+// A request that asks for a WebSocket in the wrong way is a *protocol.Reject, and
+// req stays as it was: 405, 426 or 505 with the headers they need, else 400.
+func (u *Upgrader) Upgrade(req *protocol.Request) (*Codec, error) {
+	if err := checkRequest(req); err != nil {
+		return nil, err
+	}
+	key, err := handshakeKey(req.Headers)
+	if err != nil {
+		return nil, err
+	}
+	offered, err := subprotocols(req.Headers)
+	if err != nil {
+		return nil, err
+	}
+	req.Protocol, req.Framing, req.Subprotocols = Name, protocol.FramingMessage, offered
+	switch req.Scheme {
+	case "http":
+		req.Scheme = "ws"
+	case "https":
+		req.Scheme = "wss"
+	}
+	return &Codec{limits: &u.limits, hello: &hello{key: key, offered: offered}}, nil
+}
+
+func checkRequest(req *protocol.Request) error {
+	h := req.Headers
+	switch host, ok := single(h, "Host"); {
+	case req.Method != http.MethodGet:
+		return reject(http.StatusMethodNotAllowed, "a WebSocket handshake must be a GET request",
+			protocol.Field{Name: "Allow", Value: http.MethodGet})
+	case req.Version != "1.1":
+		return reject(http.StatusHTTPVersionNotSupported, "a WebSocket handshake must be HTTP/1.1")
+	case !ok || host == "":
+		return reject(http.StatusBadRequest, "a WebSocket handshake must have one Host header")
+	case hasBody(h):
+		return reject(http.StatusBadRequest, "a WebSocket handshake must have no body")
+	case !h.Contains("Upgrade", "websocket"):
+		return reject(http.StatusUpgradeRequired, "only WebSocket is served here",
+			protocol.Field{Name: "Upgrade", Value: "websocket"})
+	case !h.Contains("Connection", "upgrade"):
+		return reject(http.StatusBadRequest, "a WebSocket handshake must have the header Connection: Upgrade")
+	}
+	if v, ok := single(h, "Sec-WebSocket-Version"); !ok || v != version {
+		return reject(http.StatusUpgradeRequired, "the Sec-WebSocket-Version must be "+version,
+			protocol.Field{Name: "Upgrade", Value: "websocket"},
+			protocol.Field{Name: "Sec-WebSocket-Version", Value: version})
+	}
+	return nil
+}
+
+// hasBody reports whether a request announces a body. Behind an upgrade it would
+// be read as frames, or as a request by whoever stands between.
+func hasBody(h protocol.Headers) bool {
+	if _, ok := h.Lookup("Transfer-Encoding"); ok {
+		return true
+	}
+	for v := range h.Values("Content-Length") {
+		if v != "0" {
+			return true
+		}
+	}
+	return false
+}
+
+func handshakeKey(h protocol.Headers) (string, error) {
+	key, ok := single(h, "Sec-WebSocket-Key")
+	if ok && len(key) == base64.StdEncoding.EncodedLen(keySize) {
+		var nonce [keySize + 2]byte // DecodedLen counts the padding
+		if n, err := base64.StdEncoding.Decode(nonce[:], []byte(key)); err == nil && n == keySize {
+			return key, nil
+		}
+	}
+	return "", reject(http.StatusBadRequest, "a WebSocket handshake must have one Sec-WebSocket-Key of 16 bytes in base64")
+}
+
+// subprotocols returns what the client offers, in its order. Names that are no
+// tokens and names that come twice are errors (RFC 6455, section 4.1, item 10).
+func subprotocols(h protocol.Headers) ([]string, error) {
+	var offered []string
+	for v := range h.Values("Sec-WebSocket-Protocol") {
+		for name := range strings.SplitSeq(v, ",") {
+			name = strings.Trim(name, " \t")
+			if name == "" {
+				continue // RFC 9110, section 5.6.1.2
+			}
+			if !protocol.IsToken(name) || slices.Contains(offered, name) {
+				return nil, reject(http.StatusBadRequest, "the subprotocols in Sec-WebSocket-Protocol must be tokens, each once")
+			}
+			offered = append(offered, name)
+		}
+	}
+	return offered, nil
+}
+
+// single returns the value of a field, and whether it is there exactly once.
+func single(h protocol.Headers, name string) (value string, ok bool) {
+	n := 0
+	for v := range h.Values(name) {
+		value = v
+		n++
+	}
+	return value, n == 1
+}
+
+func reject(status int, reason string, header ...protocol.Field) error {
+	return &protocol.Reject{Status: status, Reason: reason, Header: header}
+}
