@@ -1,0 +1,93 @@
+package http
+
+import (
+	"fmt"
+	nethttp "net/http"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/portico-go/portico/protocol"
+)
+
+// A sink takes the answer of one request.
+type sink interface {
+	// start stores a head, in place of whatever was stored before.
+	start(head *protocol.Head)
+	// write appends to the body. It copies p.
+	write(p []byte)
+}
+
+// checkStatus refuses what is no final status.
+func checkStatus(status int) error {
+	if status < 200 || status > 999 {
+		return fmt.Errorf("http: %d is not the status of an answer: use 200 to 599", status)
+	}
+	return nil
+}
+
+// bodyless reports whether answers with a status have no body (RFC 9110, section
+// 6.4.1).
+func bodyless(status int) bool {
+	return status == nethttp.StatusNoContent || status == nethttp.StatusNotModified
+}
+
+// A refusal is a *protocol.Reject as an answer: its headers, and its body or else
+// its reason as plain text, which no browser may take for anything else.
+func refusal(r *protocol.Reject) (head protocol.Head, body []byte) {
+	head = protocol.Head{Status: r.StatusOrDefault(), Header: r.Header}
+	if checkStatus(head.Status) != nil {
+		head.Status = nethttp.StatusInternalServerError
+	}
+	if r.Body != nil || bodyless(head.Status) {
+		return head, r.Body
+	}
+	head.Header = make(protocol.Fields, 0, len(r.Header)+2)
+	for _, f := range r.Header {
+		if !strings.EqualFold(f.Name, "Content-Type") && !strings.EqualFold(f.Name, "X-Content-Type-Options") {
+			head.Header = append(head.Header, f)
+		}
+	}
+	head.Header.Add("Content-Type", "text/plain; charset=utf-8")
+	head.Header.Add("X-Content-Type-Options", "nosniff")
+	return head, []byte(r.Text() + "\n")
+}
+
+// A fasthttpSink puts the answer into fasthttp's response.
+type fasthttpSink struct{ resp *fasthttp.Response }
+
+func (s fasthttpSink) start(head *protocol.Head) {
+	closing := s.resp.Header.ConnectionClose()
+	s.resp.ResetBody()
+	s.resp.Header.Reset()
+	s.resp.SetStatusCode(head.Status)
+	setFields(&s.resp.Header, head.Header)
+	if closing {
+		s.resp.Header.SetConnectionClose()
+	}
+}
+
+func (s fasthttpSink) write(p []byte) { s.resp.AppendBody(p) }
+
+// setFields sets header fields, but for those that say how the message is framed:
+// fasthttp does that. A Content-Length is kept for an answer without a body, as to
+// HEAD.
+func setFields(h *fasthttp.ResponseHeader, fields protocol.Fields) {
+	closing := false
+	for _, f := range fields {
+		switch len(f.Name) {
+		case len("Connection"), len("Trailer"), len("Transfer-Encoding"):
+			if strings.EqualFold(f.Name, "Connection") && strings.EqualFold(f.Value, "close") {
+				closing = true
+				continue
+			}
+			if strings.EqualFold(f.Name, "Trailer") || strings.EqualFold(f.Name, "Transfer-Encoding") {
+				continue
+			}
+		}
+		h.Add(f.Name, f.Value)
+	}
+	if closing {
+		h.SetConnectionClose() // last: another Connection field would take it back
+	}
+}

@@ -1,0 +1,2 @@
+// Package http serves Applications over HTTP, on fasthttp.
+package http
