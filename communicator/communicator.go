@@ -299,5 +299,5 @@ func clone(ev protocol.Event) protocol.Event {
 	case Cloner:
 		return ev.Clone()
 	}
-	return ev
+	return cloneHTTP(ev)
 }
