@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/portico-go/portico/protocol"
+)
+
+// A Config says how an Engine treats its streams. The zero value of a field
+// stands for its default.
+type Config struct {
+	// Settings are what all connections of the server share. Required.
+	Settings *protocol.Settings
+	// HandshakeTimeout is how long an application may take from Open to its
+	// answer. Default 20 s.
+	HandshakeTimeout time.Duration
+	// CloseTimeout is how long a peer may take to answer a close, and to read what
+	// was sent before it. Default 5 s.
+	CloseTimeout time.Duration
+	// WriteTimeout is how long a byte may wait to be sent. Default 30 s.
+	WriteTimeout time.Duration
+	// HandlerTimeout is how long a handler may take to return when its context was
+	// cancelled, before OnStuck is told. Default 10 s.
+	HandlerTimeout time.Duration
+	// MaxQueued bounds the bytes that wait to be sent to one peer. A message on an
+	// empty queue may be larger. Default 1 MiB.
+	MaxQueued int
+	// MaxPending bounds the bytes that a codec may leave undecoded: the largest
+	// frame with its header. Default 1 MiB and 64 KiB.
+	MaxPending int
+	// OnStuck is told of a handler that outlived HandlerTimeout, with the stack of
+	// its goroutine, once per connection. Default: nobody.
+	OnStuck func(conn *protocol.Conn, stack []byte)
+}
+
+func (c Config) withDefaults() Config {
+	set := func(field *time.Duration, value time.Duration) {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	set(&c.HandshakeTimeout, 20*time.Second)
+	set(&c.CloseTimeout, 5*time.Second)
+	set(&c.WriteTimeout, 30*time.Second)
+	set(&c.HandlerTimeout, 10*time.Second)
+	if c.MaxQueued == 0 {
+		c.MaxQueued = 1 << 20
+	}
+	if c.MaxPending == 0 {
+		c.MaxPending = 1<<20 + 64<<10
+	}
+	if c.OnStuck == nil {
+		c.OnStuck = func(*protocol.Conn, []byte) {}
+	}
+	return c
+}
+
+// An Engine is what the streams of one server share. Its methods are safe for
+// concurrent use.
+type Engine struct {
+	cfg   Config
+	sweep sweep
+
+	mu       sync.Mutex
+	streams  map[*Stream]struct{}
+	draining bool
+	idle     chan struct{} // closed when draining and no stream is left
+}
+
+// New returns an engine. It holds nothing that has to be closed.
+func New(cfg Config) *Engine {
+	return &Engine{
+		cfg:     cfg.withDefaults(),
+		streams: make(map[*Stream]struct{}),
+		idle:    make(chan struct{}),
+	}
+}
+
+// add takes s in, and reports whether the engine is draining.
+func (e *Engine) add(s *Stream) (draining bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.streams[s] = struct{}{}
+	return e.draining
+}
+
+func (e *Engine) remove(s *Stream) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.streams, s)
+	if e.draining && len(e.streams) == 0 {
+		e.closeIdle()
+	}
+}
+
+// closeIdle closes idle, once. e.mu is held.
+func (e *Engine) closeIdle() {
+	select {
+	case <-e.idle:
+	default:
+		close(e.idle)
+	}
+}
+
+// Len returns the number of streams.
+func (e *Engine) Len() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.streams)
+}
+
+// Drain ends all streams, and each that is served from now on, with
+// protocol.ErrShutdown: peers get a refusal or a close behind what is queued for
+// them, and handlers that run may finish. It waits until all have ended or ctx is
+// done, and then returns its error; Cancel goes further.
+//
+//nolint:contextcheck // a Lifecycle has the connection's own context
+func (e *Engine) Drain(ctx context.Context) error {
+	e.mu.Lock()
+	e.draining = true
+	streams := e.list()
+	if len(streams) == 0 {
+		e.closeIdle()
+	}
+	e.mu.Unlock()
+	for _, s := range streams {
+		s.life.Terminate(protocol.ErrShutdown)
+	}
+	select {
+	case <-e.idle:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Cancel cancels the contexts of all streams with cause and closes their sockets.
+// Handlers then get their Disconnect when they return.
+func (e *Engine) Cancel(cause error) {
+	e.mu.Lock()
+	streams := e.list()
+	e.mu.Unlock()
+	for _, s := range streams {
+		s.abort(cause)
+	}
+}
+
+// list returns the streams. e.mu is held.
+func (e *Engine) list() []*Stream {
+	streams := make([]*Stream, 0, len(e.streams))
+	for s := range e.streams {
+		streams = append(streams, s)
+	}
+	return streams
+}
+
+func (e *Engine) isDraining() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.draining
+}

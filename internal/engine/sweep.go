@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"sync"
+	"time"
+)
+
+// sweepAfter is how long queued bytes may wait for the end of a turn.
+const sweepAfter = time.Millisecond
+
+// A sweep sends off what handlers queued before they blocked: one timer for all
+// streams, which runs only while a turn has queued something.
+type sweep struct {
+	mu    sync.Mutex
+	dirty []*outgoing
+}
+
+// add remembers o, which is not in the sweep, until the next time it fires.
+func (s *sweep) add(o *outgoing) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.dirty = append(s.dirty, o)
+	if len(s.dirty) == 1 {
+		time.AfterFunc(sweepAfter, s.fire)
+	}
+}
+
+func (s *sweep) fire() {
+	s.mu.Lock()
+	dirty := s.dirty
+	s.dirty = nil
+	s.mu.Unlock()
+	for _, o := range dirty {
+		o.swept()
+	}
+}
