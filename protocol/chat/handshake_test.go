@@ -16,8 +16,10 @@ func TestHandshake(t *testing.T) {
 	tests := []struct{ name, in, want, rest string }{
 		{"join alone", "/join /rooms/go\n", prefix + "/rooms/go", ""},
 		{"CRLF", "/nick alice\r\n/join /a\r\n", prefix + "/a|Nick: alice", ""},
-		{"everything, in any order", "/token abc.d-e_f~g+h/i==\n/header accept-language: de, en\n/cookie a=1\n/pass  two words \n/cookie b=\"2\"\n/nick alice\n/join /rooms/go?x=%20y\n",
-			prefix + "/rooms/go?x=%20y|Authorization: Bearer abc.d-e_f~g+h/i==|Accept-Language: de, en|Pass: two words|Nick: alice|Cookie: a=1; b=\"2\"", ""},
+		{
+			"everything, in any order", "/token abc.d-e_f~g+h/i==\n/header accept-language: de, en\n/cookie a=1\n/pass  two words \n/cookie b=\"2\"\n/nick alice\n/join /rooms/go?x=%20y\n",
+			prefix + "/rooms/go?x=%20y|Authorization: Bearer abc.d-e_f~g+h/i==|Accept-Language: de, en|Pass: two words|Nick: alice|Cookie: a=1; b=\"2\"", "",
+		},
 		{"a header twice", "/header X-Client: a\n/header x-client:b\n/join /\n", prefix + "/|X-Client: a|X-Client: b", ""},
 		{"what follows is left", "/join /a\nhello\n//x\n", prefix + "/a", "hello\n//x\n"},
 		{"names in any script", "/nick Алиса\n/pass пароль\n/join /\n", prefix + "/|Nick: Алиса|Pass: пароль", ""},

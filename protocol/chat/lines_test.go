@@ -11,7 +11,7 @@ import (
 )
 
 // newProtocol returns a protocol that lets clients set a few headers.
-func newProtocol(t testing.TB) *chat.Protocol {
+func newProtocol(t *testing.T) *chat.Protocol {
 	t.Helper()
 	p, err := chat.New(chat.Config{Headers: []string{"Accept-Language", "X-Client"}})
 	if err != nil {
@@ -23,7 +23,7 @@ func newProtocol(t testing.TB) *chat.Protocol {
 // shake feeds the chunks to h as a server does. It returns what the request says,
 // or "STATUS reason" of the refusal, or "" if the handshake is not over, and what
 // was not consumed.
-func shake(t testing.TB, h protocol.Handshake, chunks ...[]byte) (got string, rest []byte) {
+func shake(t *testing.T, h protocol.Handshake, chunks ...[]byte) (got string, rest []byte) {
 	t.Helper()
 	for i, chunk := range chunks {
 		rest = slices.Concat(rest, chunk)
@@ -56,7 +56,7 @@ func describeRequest(req *protocol.Request) string {
 
 // decode feeds the chunks to c as a server does. The violation is the last of what
 // it returns, as "error 1002".
-func decode(t testing.TB, c protocol.Codec, chunks ...[]byte) (got []string) {
+func decode(t *testing.T, c protocol.Codec, chunks ...[]byte) (got []string) {
 	t.Helper()
 	var rest []byte
 	emit := func(ev protocol.Event) error {
@@ -116,7 +116,7 @@ func eachSplit(data []byte, check func(how string, chunks ...[]byte)) {
 }
 
 // codec returns the second half of a connection.
-func codec(t testing.TB, limits protocol.Limits) protocol.Codec {
+func codec(t *testing.T, limits protocol.Limits) protocol.Codec {
 	t.Helper()
 	_, c := newProtocol(t).New(limits)
 	return c

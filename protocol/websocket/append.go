@@ -62,12 +62,12 @@ func appendMessage(dst []byte, m *protocol.Message) ([]byte, error) {
 
 func appendClose(dst []byte, ev *protocol.Close) ([]byte, error) {
 	code := ev.Code
-	switch {
-	case code == 0:
+	switch code {
+	case 0:
 		code = protocol.CloseNormal
-	case code == protocol.CloseNoStatus:
+	case protocol.CloseNoStatus:
 		return appendHeader(dst, ws.OpClose, 0), nil
-	case code == protocol.CloseAbnormal:
+	case protocol.CloseAbnormal:
 		return dst, nil
 	}
 	if !code.Sendable() {

@@ -20,7 +20,7 @@ const (
 
 // request returns a good handshake. Each edit is "Name: value", which replaces the
 // fields of that name, or "-Name", which removes them.
-func request(t testing.TB, edits ...string) *protocol.Request {
+func request(t *testing.T, edits ...string) *protocol.Request {
 	t.Helper()
 	fields := protocol.Fields{
 		{Name: "Host", Value: "example.com"},
@@ -48,7 +48,7 @@ func request(t testing.TB, edits ...string) *protocol.Request {
 }
 
 // newCodec returns a codec whose handshake is not answered.
-func newCodec(t testing.TB, limits protocol.Limits, edits ...string) *websocket.Codec {
+func newCodec(t *testing.T, limits protocol.Limits, edits ...string) *websocket.Codec {
 	t.Helper()
 	c, err := websocket.NewUpgrader(websocket.Config{Limits: limits}).Upgrade(request(t, edits...))
 	if err != nil {
@@ -58,7 +58,7 @@ func newCodec(t testing.TB, limits protocol.Limits, edits ...string) *websocket.
 }
 
 // open returns a codec whose handshake was accepted.
-func open(t testing.TB, limits protocol.Limits) *websocket.Codec {
+func open(t *testing.T, limits protocol.Limits) *websocket.Codec {
 	t.Helper()
 	c := newCodec(t, limits)
 	if _, err := c.Append(nil, &protocol.Accept{}); err != nil {
@@ -135,7 +135,7 @@ func describe(ev protocol.Event) string {
 // decode feeds the chunks to c as a server does: what was not consumed comes
 // again, with the next chunk behind it. The violation is the last of what it
 // returns, as "error 1002".
-func decode(t testing.TB, c protocol.Codec, chunks ...[]byte) (got []string) {
+func decode(t *testing.T, c protocol.Codec, chunks ...[]byte) (got []string) {
 	t.Helper()
 	var pending []byte
 	emit := func(ev protocol.Event) error {

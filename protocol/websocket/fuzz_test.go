@@ -106,7 +106,7 @@ func FuzzUpgrade(f *testing.F) {
 				t.Fatal(err)
 			}
 			out, err := c.Append(nil, &protocol.Accept{Subprotocol: chosen})
-			if err != nil || strings.Count(string(out), "\r\n\r\n") != 1 || response(t, out).StatusCode != 101 {
+			if status, _ := response(t, out); err != nil || strings.Count(string(out), "\r\n\r\n") != 1 || status != 101 {
 				t.Fatalf("accepting %q: %q, %v", chosen, out, err)
 			}
 		}
