@@ -3,6 +3,7 @@ package protocol
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"iter"
 	"net/netip"
 	"strings"
@@ -250,13 +251,32 @@ func (s *Scope) With(values ...Binding) *Scope {
 }
 
 // WithRequest derives a scope whose request was changed by edit, as a proxy's
-// headers or a test need it. A changed Target or RootPath has no effect. The
-// request that edit gets is a copy.
+// headers or a test need it. A changed Target or RootPath has no effect (see
+// WithRootPath). The request that edit gets is a copy.
 func (s *Scope) WithRequest(edit func(*Request)) *Scope {
 	d, req := *s, *s.req
 	edit(&req)
 	d.req = &req
 	return &d
+}
+
+// WithRootPath derives a scope whose path has root in front again, which a proxy
+// took away: root becomes the beginning of the root path, and Rest stays. root is
+// percent-encoded, starts with a slash and has none at its end; another one, or a
+// scope without a path, is an error.
+func (s *Scope) WithRootPath(root string) (*Scope, error) {
+	path, raw, _, err := SplitTarget(root)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(raw) != len(root), strings.HasSuffix(root, "/"), strings.Contains(root, "//"):
+		return nil, errors.New("protocol: a root path must have no query, no empty segment and no slash at its end")
+	case s.raw == "":
+		return nil, errors.New("protocol: a scope without a path has no root path")
+	}
+	d := *s
+	d.path, d.raw, d.at = path+s.path, root+s.raw, len(root)+s.at
+	return &d, nil
 }
 
 // Descend derives a scope for what a route leads to: consumed bytes of Rest
