@@ -54,7 +54,7 @@ func AccessLog(c AccessLogConfig) protocol.Middleware {
 		Check: fault,
 		Open: func(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn, inner protocol.Application) (protocol.Handler, error) {
 			if l.config.Logger.Core().Enabled(zapcore.WarnLevel) {
-				l.begin(scope, conn)
+				l.begin(scope, conn) //nolint:contextcheck // a cleanup gets a context of its own
 			}
 			return inner.Open(ctx, scope, conn)
 		},

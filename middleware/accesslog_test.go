@@ -68,7 +68,7 @@ func TestAccessLog(t *testing.T) {
 		{"websocket that was reset", "websocket", yes, protocol.ErrReset, "info closed protocol=websocket method=GET path=/room status=101 client=192.0.2.7:4711 code=1006 duration=3s cause=protocol: the peer reset the connection"},
 		{"websocket that was refused", "websocket", refuse, nil, `info refused protocol=websocket method=GET path=/room status=421 client=192.0.2.7:4711 duration=0s cause=middleware: the host "a" is not among those that AllowedHosts was given`},
 		{"websocket that failed", "websocket", yes, errTest, "warn closed protocol=websocket method=GET path=/room status=101 client=192.0.2.7:4711 code=1011 duration=3s cause=the test's error"},
-		{"chat", "chat", yes, protocol.ErrShutdown, "info closed protocol=chat path=/room status=101 client=192.0.2.7:4711 code=1001 duration=3s cause=protocol: the server shuts down"},
+		{"chat", "chat", yes, protocol.ErrShutdown, "info closed protocol=chat path=/room status=200 client=192.0.2.7:4711 code=1001 duration=3s cause=protocol: the server shuts down"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

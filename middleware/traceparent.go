@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -101,13 +102,8 @@ func isTracestate(s string) bool {
 			continue // allowed, for lists that were joined
 		}
 		key, value, _ := strings.Cut(member, "=")
-		if !isStateKey(key) || !isStateValue(value) {
+		if !isStateKey(key) || !isStateValue(value) || slices.Contains(keys[:n], key) {
 			return false
-		}
-		for _, other := range keys[:n] {
-			if other == key {
-				return false
-			}
 		}
 		keys[n] = key
 		n++
