@@ -1,0 +1,145 @@
+// Package wheel holds the deadlines of many connections on one timer.
+//
+// A connection has a Timer in itself and moves it around the wheel: no timer of
+// the runtime, no allocation and no goroutine of its own. Deadlines are coarse: a
+// Timer fires up to one tick late, never early. (Varghese and Lauck, Hashed and
+// Hierarchical Timing Wheels, scheme 6.)
+package wheel
+
+import (
+	"sync"
+	"time"
+)
+
+// slots is the number of slots. With a tick of 100 ms a round takes 51 s, so most
+// deadlines of connections fire in their first round.
+const slots = 512
+
+// An Owner is told that its Timer has fired.
+type Owner interface {
+	// Expire is called on the wheel's goroutine, with no lock held, so it must not
+	// block. The Timer may be set again in it.
+	Expire()
+}
+
+// A Timer is one deadline. Its zero value is a timer that is not set. It belongs to
+// one wheel, and must not be copied while it is set.
+type Timer struct {
+	next, prev *Timer
+	owner      Owner
+	at         uint64 // the tick at which it fires; 0 when it is not set
+}
+
+// A Wheel fires Timers. While none is set it has no goroutine. All methods are safe
+// for concurrent use.
+type Wheel struct {
+	tick time.Duration
+
+	mu      sync.Mutex
+	epoch   time.Time
+	now     uint64 // the last tick that was handled
+	set     int    // timers that are set
+	running bool
+	slots   [slots]Timer // heads of circular lists
+}
+
+// New returns a wheel that looks every tick.
+func New(tick time.Duration) *Wheel {
+	w := &Wheel{tick: tick, epoch: time.Now(), now: 1}
+	for i := range w.slots {
+		head := &w.slots[i]
+		head.next, head.prev = head, head
+	}
+	return w
+}
+
+// Set makes t fire d from now, and not before. If it was set, it moves. owner is
+// told; all calls for one Timer must name the same.
+func (w *Wheel) Set(t *Timer, d time.Duration, owner Owner) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t.at != 0 {
+		w.unlink(t)
+	}
+	t.owner = owner
+	t.at = max(w.tickOf(time.Now().Add(d))+1, w.now+1)
+	w.link(t)
+	if !w.running {
+		w.running = true
+		w.now = max(w.now, w.tickOf(time.Now()))
+		go w.run()
+	}
+}
+
+// Stop takes t off the wheel. It may still be about to fire: Expire must cope.
+func (w *Wheel) Stop(t *Timer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t.at != 0 {
+		w.unlink(t)
+	}
+}
+
+func (w *Wheel) tickOf(at time.Time) uint64 { return uint64(max(at.Sub(w.epoch), 0)/w.tick) + 1 }
+
+// link puts t into its slot. w.mu is held.
+func (w *Wheel) link(t *Timer) {
+	head := &w.slots[t.at%slots]
+	t.next, t.prev = head, head.prev
+	head.prev.next, head.prev = t, t
+	w.set++
+}
+
+// unlink takes t out of its slot. w.mu is held.
+func (w *Wheel) unlink(t *Timer) {
+	t.prev.next, t.next.prev = t.next, t.prev
+	t.next, t.prev, t.at = nil, nil, 0
+	w.set--
+}
+
+// run turns the wheel until no timer is set.
+func (w *Wheel) run() {
+	ticker := time.NewTicker(w.tick)
+	defer ticker.Stop()
+	var due []Owner
+	for {
+		<-ticker.C
+		var over bool
+		if due, over = w.advance(due[:0]); over {
+			return
+		}
+		for i, owner := range due {
+			owner.Expire()
+			due[i] = nil
+		}
+	}
+}
+
+// advance handles the ticks that have passed, takes the timers that are due off
+// the wheel, and returns their owners. over says that the wheel has come to rest.
+func (w *Wheel) advance(due []Owner) (_ []Owner, over bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.set == 0 {
+		w.running = false
+		return due, true
+	}
+	target := w.tickOf(time.Now())
+	from := w.now
+	if target-from > slots {
+		from = target - slots // after a long sleep each slot is looked at once
+	}
+	for tick := from + 1; tick <= target; tick++ {
+		head := &w.slots[tick%slots]
+		for t := head.next; t != head; {
+			next := t.next
+			if t.at <= target {
+				due = append(due, t.owner)
+				w.unlink(t)
+			}
+			t = next
+		}
+	}
+	w.now = target
+	return due, false
+}
