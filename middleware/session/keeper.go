@@ -1,0 +1,90 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"time"
+)
+
+// A keeper is where sessions are between requests. It knows them by the value of
+// their cookie.
+type keeper interface {
+	// find returns the block that a cookie's value, which comes from a client,
+	// stands for.
+	find(ctx context.Context, value string) (block []byte, found bool, err error)
+	// commit keeps a block under the value, or under a new one if value is "", and
+	// returns the value that the cookie must have from now on.
+	commit(ctx context.Context, value string, block []byte, expiry time.Time) (string, error)
+	// remove makes the value stand for nothing, if the keeper can.
+	remove(ctx context.Context, value string) error
+	// inCookie reports that each change of a session changes its cookie.
+	inCookie() bool
+}
+
+// stored keeps sessions in a Store. The cookie has a token of 256 random bits, the
+// store its hash.
+type stored struct{ store CtxStore }
+
+const (
+	tokenBytes = 32
+	tokenChars = 43 // of unpadded base64url
+)
+
+func newToken() string {
+	var b [tokenBytes]byte
+	_, _ = rand.Read(b[:]) // never fails: it ends the program rather
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// storeKey returns the name under which the store has a token's session, or false
+// for what cannot be a token of ours. Tokens are random, so a plain hash is enough.
+func storeKey(token string) (string, bool) {
+	if len(token) != tokenChars {
+		return "", false
+	}
+	var in [tokenChars]byte
+	copy(in[:], token)
+	sum := sha256.Sum256(in[:])
+	var out [tokenChars]byte
+	base64.RawURLEncoding.Encode(out[:], sum[:])
+	return string(out[:]), true
+}
+
+func (k stored) find(ctx context.Context, value string) ([]byte, bool, error) {
+	key, ok := storeKey(value)
+	if !ok {
+		return nil, false, nil
+	}
+	block, found, err := k.store.FindCtx(ctx, key)
+	if err != nil {
+		return nil, false, fmt.Errorf("session: the store did not find: %w", err)
+	}
+	return block, found, nil
+}
+
+func (k stored) commit(ctx context.Context, value string, block []byte, expiry time.Time) (string, error) {
+	if value == "" {
+		value = newToken()
+	}
+	key, _ := storeKey(value)
+	if err := k.store.CommitCtx(ctx, key, block, expiry); err != nil {
+		return "", fmt.Errorf("session: the store did not commit: %w", err)
+	}
+	return value, nil
+}
+
+func (k stored) remove(ctx context.Context, value string) error {
+	key, ok := storeKey(value)
+	if !ok {
+		return nil
+	}
+	if err := k.store.DeleteCtx(ctx, key); err != nil {
+		return fmt.Errorf("session: the store did not delete: %w", err)
+	}
+	return nil
+}
+
+func (stored) inCookie() bool { return false }
