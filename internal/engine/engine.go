@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -66,7 +65,6 @@ type Engine struct {
 	mu       sync.Mutex
 	streams  map[*Stream]struct{}
 	draining bool
-	idle     chan struct{} // closed when draining and no stream is left
 }
 
 // New returns an engine. It holds nothing that has to be closed.
@@ -74,7 +72,6 @@ func New(cfg Config) *Engine {
 	return &Engine{
 		cfg:     cfg.withDefaults(),
 		streams: make(map[*Stream]struct{}),
-		idle:    make(chan struct{}),
 	}
 }
 
@@ -90,18 +87,6 @@ func (e *Engine) remove(s *Stream) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.streams, s)
-	if e.draining && len(e.streams) == 0 {
-		e.closeIdle()
-	}
-}
-
-// closeIdle closes idle, once. e.mu is held.
-func (e *Engine) closeIdle() {
-	select {
-	case <-e.idle:
-	default:
-		close(e.idle)
-	}
 }
 
 // Len returns the number of streams.
@@ -113,26 +98,14 @@ func (e *Engine) Len() int {
 
 // Drain ends all streams, and each that is served from now on, with
 // protocol.ErrShutdown: peers get a refusal or a close behind what is queued for
-// them, and handlers that run may finish. It waits until all have ended or ctx is
-// done, and then returns its error; Cancel goes further.
-//
-//nolint:contextcheck // a Lifecycle has the connection's own context
-func (e *Engine) Drain(ctx context.Context) error {
+// them, and handlers that run may finish. It does not wait; Cancel goes further.
+func (e *Engine) Drain() {
 	e.mu.Lock()
 	e.draining = true
 	streams := e.list()
-	if len(streams) == 0 {
-		e.closeIdle()
-	}
 	e.mu.Unlock()
 	for _, s := range streams {
 		s.life.Terminate(protocol.ErrShutdown)
-	}
-	select {
-	case <-e.idle:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 

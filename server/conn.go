@@ -1,0 +1,191 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/portico-go/portico/internal/engine"
+	"github.com/portico-go/portico/protocol"
+)
+
+// errDetached ends the reads of fasthttp on a connection that it gave away.
+var errDetached = errors.New("server: the connection was given away")
+
+// longAgo is a deadline that ends a Read which waits.
+var longAgo = time.Unix(1, 0)
+
+// A conn is an accepted connection. It hands out again what was read to find out
+// its protocol, and knows the addresses behind a proxy.
+type conn struct {
+	net.Conn // the socket, or TLS over it
+	socket   net.Conn
+	at       *port
+	watch    *engine.Watch
+	peer     *protocol.PeerCredentials
+	state    *tls.ConnectionState // nil without TLS
+	client   net.Addr
+	local    net.Addr
+	prefix   []byte // read, to be read again
+	detached bool   // fasthttp is giving it away: what it has read is all there is
+	upgraded bool   // it is becoming a WebSocket
+	counted  string // under what it is counted per client
+
+	mu       sync.Mutex
+	idle     bool // waits for a request or its first bytes: may be closed at any time
+	typing   bool // in the handshake of a codec protocol: may be refused at any time
+	requests map[*protocol.Lifecycle]struct{}
+}
+
+// A tlsConn is a conn in the form in which fasthttp recognises TLS.
+type tlsConn struct{ *conn }
+
+// Handshake is over already.
+func (c tlsConn) Handshake() error { return nil }
+
+// ConnectionState returns the state of TLS.
+func (c tlsConn) ConnectionState() tls.ConnectionState { return *c.state }
+
+// connOf returns the conn that fasthttp was given.
+func connOf(c net.Conn) *conn {
+	if t, ok := c.(tlsConn); ok {
+		return t.conn
+	}
+	own, _ := c.(*conn)
+	return own
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.prefix) > 0 {
+		n := copy(p, c.prefix)
+		if c.prefix = c.prefix[n:]; len(c.prefix) == 0 {
+			c.prefix = nil
+		}
+		return n, nil
+	}
+	if c.detached {
+		return 0, errDetached
+	}
+	return c.Conn.Read(p)
+}
+
+// RemoteAddr implements net.Conn: the client's address.
+func (c *conn) RemoteAddr() net.Addr { return c.client }
+
+// LocalAddr implements net.Conn: the address that the client connected to.
+func (c *conn) LocalAddr() net.Addr { return c.local }
+
+// CloseWrite half-closes the connection.
+func (c *conn) CloseWrite() error {
+	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return w.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// more reads more bytes behind prefix, at most up to max in all.
+func (c *conn) more(most int) error {
+	if len(c.prefix) >= most {
+		return io.ErrShortBuffer
+	}
+	if len(c.prefix) == cap(c.prefix) {
+		grown := make([]byte, len(c.prefix), min(most, max(512, 2*cap(c.prefix))))
+		copy(grown, c.prefix)
+		c.prefix = grown
+	}
+	n, err := c.Conn.Read(c.prefix[len(c.prefix):cap(c.prefix)])
+	c.prefix = c.prefix[:len(c.prefix)+n]
+	if n > 0 {
+		return nil
+	}
+	return err
+}
+
+// within bounds all reads and writes from now on; 0 is without bounds.
+func (c *conn) within(d time.Duration) error {
+	if d == 0 {
+		return c.Conn.SetDeadline(time.Time{})
+	}
+	return c.Conn.SetDeadline(time.Now().Add(d))
+}
+
+// secure speaks TLS from now on.
+func (c *conn) secure(ctx context.Context, cfg *tls.Config) error {
+	inner := &replay{Conn: c.socket, prefix: c.prefix}
+	t := tls.Server(inner, cfg)
+	if err := t.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	state := t.ConnectionState()
+	c.Conn, c.prefix, c.state = t, nil, &state
+	return nil
+}
+
+// replay is a socket of which something was read already.
+type replay struct {
+	net.Conn
+	prefix []byte
+}
+
+// Read implements net.Conn.
+func (r *replay) Read(p []byte) (int, error) {
+	if len(r.prefix) > 0 {
+		n := copy(p, r.prefix)
+		r.prefix = r.prefix[n:]
+		return n, nil
+	}
+	return r.Conn.Read(p)
+}
+
+// setIdle says whether nothing is lost when the connection is closed.
+func (c *conn) setIdle(idle bool) {
+	c.mu.Lock()
+	c.idle = idle
+	c.mu.Unlock()
+	if idle && c.at.srv.isDraining() {
+		_ = c.socket.Close() // nothing is lost
+	}
+}
+
+// setTyping says whether the connection is in a handshake that can be refused.
+func (c *conn) setTyping(typing bool) {
+	c.mu.Lock()
+	c.idle, c.typing = false, typing
+	c.mu.Unlock()
+	if typing && c.at.srv.isDraining() {
+		_ = c.Conn.SetReadDeadline(longAgo) // ends the handshake
+	}
+}
+
+// drain ends the connection if nothing is being worked on.
+func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.idle:
+		_ = c.socket.Close() // nothing is lost
+	case c.typing:
+		_ = c.Conn.SetReadDeadline(longAgo) // ends the handshake
+	}
+}
+
+// hungUp cancels the requests of a client that is gone.
+func (c *conn) hungUp() { c.cancel(protocol.ErrReset) }
+
+// cancel cancels the connection's requests.
+func (c *conn) cancel(cause error) {
+	c.mu.Lock()
+	lives := make([]*protocol.Lifecycle, 0, len(c.requests))
+	for l := range c.requests {
+		lives = append(lives, l)
+	}
+	c.mu.Unlock()
+	for _, l := range lives {
+		l.Cancel(cause)
+	}
+}

@@ -1,0 +1,181 @@
+package server
+
+import (
+	"context"
+	"net"
+
+	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
+
+	"github.com/portico-go/portico/protocol"
+	"github.com/portico-go/portico/protocol/http"
+	"github.com/portico-go/portico/protocol/websocket"
+)
+
+// serveHTTP sets p up for HTTP: for requests if plain is set, and for the
+// handshakes of WebSockets.
+func (p *port) serveHTTP(plain bool) {
+	p.http = &fasthttp.Server{
+		Handler:               p.handle,
+		ReadBufferSize:        p.limits.Header,
+		ReadTimeout:           p.timeouts.Header,
+		WriteTimeout:          p.timeouts.Stall,
+		IdleTimeout:           p.timeouts.Idle,
+		Concurrency:           1 << 30, // connections are limited elsewhere
+		NoDefaultServerHeader: true,
+		NoDefaultContentType:  true,
+		KeepHijackedConns:     true,
+		Logger:                httpLogger{p.srv.log.Named("fasthttp").Sugar()},
+		ConnState:             connState,
+	}
+	front := http.NewFront(p.srv.app, http.Config{
+		Settings:     p.srv.settings,
+		Context:      func(*fasthttp.RequestCtx) context.Context { return p.srv.base },
+		Prepare:      prepare,
+		Tracker:      tracker{p.srv},
+		RootPath:     p.srv.cfg.RootPath,
+		MaxBody:      p.limits.Body,
+		MaxQueue:     p.limits.Queue,
+		StallTimeout: p.timeouts.Stall,
+	})
+	front.Configure(p.http)
+	if plain {
+		p.front = front
+	}
+}
+
+// connState tells a conn whether it is between two requests.
+func connState(c net.Conn, state fasthttp.ConnState) {
+	own := connOf(c)
+	switch state {
+	case fasthttp.StateActive:
+		own.setIdle(false)
+	case fasthttp.StateIdle:
+		own.setIdle(true)
+	}
+}
+
+// prepare completes what fasthttp knows of a request.
+func prepare(ctx *fasthttp.RequestCtx, req *protocol.Request) error {
+	req.Peer = connOf(ctx.Conn()).peer
+	return nil
+}
+
+// serveHTTPConn serves the requests of a connection. It reports whether the
+// connection became a WebSocket, which goes on by itself.
+func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
+	c.watch.Notify(c.hungUp)
+	var served net.Conn = c
+	if c.state != nil {
+		served = tlsConn{c}
+	}
+	err := p.http.ServeConn(served)
+	if err != nil {
+		p.srv.log.Debug("an HTTP connection ended", zap.Stringer("client", c.client), zap.Error(err))
+	}
+	return c.upgraded && err == nil
+}
+
+// handle serves one request.
+func (p *port) handle(ctx *fasthttp.RequestCtx) {
+	if p.upgrader != nil && len(ctx.Request.Header.Peek(fasthttp.HeaderUpgrade)) > 0 && p.upgrade(ctx) {
+		return
+	}
+	if p.front == nil {
+		refuse(ctx, &protocol.Reject{
+			Status: fasthttp.StatusUpgradeRequired,
+			Reason: "only WebSocket is served here",
+			Header: protocol.Fields{{Name: "Upgrade", Value: "websocket"}},
+		})
+		return
+	}
+	p.front.ServeFastHTTP(ctx)
+	if p.srv.isDraining() {
+		ctx.SetConnectionClose()
+	}
+}
+
+// upgrade answers a request that asks for a WebSocket; it reports whether it did.
+func (p *port) upgrade(ctx *fasthttp.RequestCtx) bool {
+	req, err := http.NewRequest(ctx)
+	if err == nil && !websocket.IsUpgrade(req.Headers) {
+		return false
+	}
+	var codec *websocket.Codec
+	if err == nil {
+		codec, err = p.upgrader.Upgrade(req)
+	}
+	if err != nil {
+		refuse(ctx, err)
+		return true
+	}
+	c := connOf(ctx.Conn())
+	req.Peer = c.peer
+	req.RootPath = p.srv.cfg.RootPath
+	c.upgraded = true
+	ctx.HijackSetNoResponse(true)
+	ctx.Hijack(func(buffered net.Conn) { p.serveWebSocket(c, buffered, req, codec) })
+	return true
+}
+
+// serveWebSocket runs a connection that fasthttp gave away.
+func (p *port) serveWebSocket(c *conn, buffered net.Conn, req *protocol.Request, codec protocol.Codec) {
+	defer p.done(c)
+	c.detached = true
+	var leftover []byte
+	for buf := make([]byte, 512); ; {
+		n, err := buffered.Read(buf)
+		leftover = append(leftover, buf[:n]...)
+		if err != nil {
+			break // errDetached: fasthttp has no more
+		}
+	}
+	c.detached = false
+	c.prefix = leftover
+	p.run(c, req, codec)
+}
+
+// refuse answers a request that never reached the application, and ends the
+// connection: what comes behind it may not be HTTP.
+func refuse(ctx *fasthttp.RequestCtx, err error) {
+	r, _ := protocol.RejectOf(err)
+	for _, f := range r.Header {
+		ctx.Response.Header.Add(f.Name, f.Value)
+	}
+	body := r.Body
+	if body == nil {
+		ctx.Response.Header.SetContentType("text/plain; charset=utf-8")
+		body = []byte(r.Text() + "\n")
+	}
+	ctx.Response.SetStatusCode(r.StatusOrDefault())
+	ctx.Response.SetBody(body)
+	ctx.SetConnectionClose()
+}
+
+// A tracker knows which requests of a server are being served.
+type tracker struct{ srv *Server }
+
+var _ http.Tracker = tracker{}
+
+// Begin implements http.Tracker.
+func (t tracker) Begin(nc net.Conn, l *protocol.Lifecycle) {
+	c := connOf(nc)
+	c.mu.Lock()
+	c.requests[l] = struct{}{}
+	c.mu.Unlock()
+	t.srv.mu.Lock()
+	defer t.srv.mu.Unlock()
+	t.srv.requests++
+}
+
+// End implements http.Tracker.
+func (t tracker) End(nc net.Conn, l *protocol.Lifecycle) {
+	c := connOf(nc)
+	c.mu.Lock()
+	delete(c.requests, l)
+	c.mu.Unlock()
+	t.srv.mu.Lock()
+	defer t.srv.mu.Unlock()
+	t.srv.requests--
+	t.srv.settle()
+}

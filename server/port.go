@@ -1,0 +1,238 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+	"go.uber.org/zap"
+
+	"github.com/portico-go/portico/internal/engine"
+	"github.com/portico-go/portico/protocol"
+	"github.com/portico-go/portico/protocol/http"
+	"github.com/portico-go/portico/protocol/websocket"
+)
+
+// A port is an open listener with what it serves.
+type port struct {
+	srv       *Server
+	listener  Listener
+	ln        net.Listener
+	tls       *tls.Config // nil without
+	limits    Limits
+	timeouts  Timeouts
+	names     []string // what is served
+	protocols []protocol.Protocol
+	engine    *engine.Engine
+	http      *fasthttp.Server // nil if neither HTTP nor WebSocket is served
+	front     *http.Front      // nil if HTTP is not served
+	upgrader  *websocket.Upgrader
+
+	open atomic.Int64 // connections
+}
+
+func newPort(s *Server, l Listener, ln net.Listener) *port {
+	p := &port{
+		srv:      s,
+		listener: l,
+		ln:       ln,
+		tls:      l.tlsConfig(),
+		limits:   l.Limits.over(s.limits),
+		timeouts: l.Timeouts.over(s.timeouts),
+		names:    s.served(l),
+	}
+	for _, proto := range s.protocols {
+		if slices.Contains(p.names, proto.Name()) {
+			p.protocols = append(p.protocols, proto)
+		}
+	}
+	p.engine = engine.New(engine.Config{
+		Settings:         s.settings,
+		HandshakeTimeout: p.timeouts.Handshake,
+		CloseTimeout:     p.timeouts.Close,
+		WriteTimeout:     p.timeouts.Stall,
+		HandlerTimeout:   p.timeouts.Handler,
+		MaxQueued:        p.limits.Queue,
+		MaxPending:       p.limits.Frame + 64<<10,
+		OnStuck:          s.stuck,
+	})
+	if slices.Contains(p.names, websocket.Name) {
+		p.upgrader = websocket.NewUpgrader(websocket.Config{Limits: p.limits.protocolLimits()})
+	}
+	if slices.Contains(p.names, httpName) || p.upgrader != nil {
+		p.serveHTTP(slices.Contains(p.names, httpName))
+	}
+	return p
+}
+
+const (
+	firstBackoff = 5 * time.Millisecond
+	lastBackoff  = time.Second
+)
+
+// accept accepts connections until the listener is closed, which is no error.
+func (p *port) accept() error {
+	backoff := time.Duration(0)
+	for {
+		c, err := p.ln.Accept()
+		switch {
+		case err == nil:
+			backoff = 0
+			p.admit(c)
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case !temporary(err):
+			return err
+		default:
+			if backoff == 0 {
+				p.srv.log.Warn("cannot accept connections for now", zap.Stringer("address", p.ln.Addr()), zap.Error(err))
+			}
+			backoff = min(max(2*backoff, firstBackoff), lastBackoff)
+			time.Sleep(backoff)
+		}
+	}
+}
+
+// temporary reports whether accepting may go well later: too many descriptors, or
+// a connection that was gone before it was accepted.
+func temporary(err error) bool {
+	var t interface{ Temporary() bool }
+	return errors.As(err, &t) && t.Temporary()
+}
+
+// admit serves a connection, or closes it if there are too many.
+func (p *port) admit(socket net.Conn) {
+	c := &conn{
+		Conn:     socket,
+		socket:   socket,
+		at:       p,
+		client:   socket.RemoteAddr(),
+		local:    socket.LocalAddr(),
+		idle:     true,
+		requests: make(map[*protocol.Lifecycle]struct{}),
+	}
+	if !p.srv.add(c) {
+		_ = socket.Close() // it was never served
+		return
+	}
+	go p.serve(c)
+}
+
+// add takes c in, unless there are too many connections.
+func (s *Server) add(c *conn) bool {
+	p := c.at
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := remoteKey(c.client)
+	switch {
+	case s.draining:
+		return false
+	case len(s.conns) >= s.limits.Connections, int(p.open.Load()) >= p.limits.Connections:
+		s.log.Debug("closed a connection: too many", zap.Stringer("address", p.ln.Addr()))
+		return false
+	case p.limits.ConnectionsPerIP > 0 && key != "" && s.perIP[key] >= p.limits.ConnectionsPerIP:
+		s.log.Debug("closed a connection: too many of one client", zap.Stringer("address", p.ln.Addr()))
+		return false
+	}
+	s.conns[c] = struct{}{}
+	p.open.Add(1)
+	if key != "" {
+		s.perIP[key]++
+	}
+	c.counted = key
+	return true
+}
+
+// remove is called when a connection is over.
+func (s *Server) remove(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	c.at.open.Add(-1)
+	if key := c.counted; key != "" {
+		if s.perIP[key]--; s.perIP[key] == 0 {
+			delete(s.perIP, key)
+		}
+	}
+	s.settle()
+}
+
+// serve serves one connection.
+func (p *port) serve(c *conn) {
+	handedOver := false
+	defer func() {
+		if !handedOver {
+			p.done(c)
+		}
+	}()
+	c.watch = p.srv.watcher.Watch(c.socket)
+	c.peer = credentials(c.socket)
+	proto, err := p.begin(p.srv.base, c)
+	switch {
+	case err != nil:
+		if ce := p.srv.log.Check(zap.DebugLevel, "closed a connection before it said what it wants"); ce != nil {
+			ce.Write(zap.Stringer("client", c.client), zap.Error(err))
+		}
+	case proto == nil:
+		handedOver = p.serveHTTPConn(c)
+	default:
+		p.serveCodec(c, proto)
+	}
+}
+
+// done ends what serve began.
+func (p *port) done(c *conn) {
+	c.watch.Stop()
+	_ = c.Conn.Close() // a second time, mostly
+	p.srv.remove(c)
+}
+
+// begin reads what comes before the protocol itself: the PROXY header, TLS, and
+// the bytes that tell the protocol, nil for HTTP.
+func (p *port) begin(ctx context.Context, c *conn) (protocol.Protocol, error) {
+	if err := c.within(p.timeouts.Header); err != nil {
+		return nil, err
+	}
+	if p.listener.believes(c.client) {
+		if err := c.readProxyHeader(); err != nil {
+			return nil, err
+		}
+	}
+	if p.tls != nil {
+		if err := c.secure(ctx, p.tls); err != nil {
+			return nil, err
+		}
+	}
+	return p.firstBytes(c)
+}
+
+// errUnknownProtocol is why a connection is closed that speaks nothing served here.
+var errUnknownProtocol = errors.New("server: the first bytes fit no protocol that is served here")
+
+// firstBytes waits for the bytes that tell the protocol.
+func (p *port) firstBytes(c *conn) (protocol.Protocol, error) {
+	if len(p.protocols) > 0 { // it may be a person who begins to type
+		if err := c.within(p.timeouts.Terminal); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		if len(c.prefix) > 0 {
+			proto, isHTTP, decided := p.detect(c.prefix[:min(len(c.prefix), protocol.MaxDetect)])
+			switch {
+			case decided && proto == nil && !isHTTP:
+				return nil, errUnknownProtocol
+			case decided:
+				return proto, nil
+			}
+		}
+		if err := c.more(p.limits.Header); err != nil {
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package server_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
+
+	"github.com/portico-go/portico/server"
+)
+
+// Three protocols on one port, each with a client that is not ours.
+func TestOnePort(t *testing.T) {
+	t.Parallel()
+	addr := start(t, all, server.Config{})
+
+	t.Run("http by net/http", func(t *testing.T) {
+		t.Parallel()
+		client := &http.Client{Transport: &http.Transport{}}
+		defer client.CloseIdleConnections()
+		for range 3 { // keep-alive
+			if status, body := get(t, client, "http://"+addr+"/a"); status != 200 || body != "hello /a\n" {
+				t.Fatalf("got %d %q", status, body)
+			}
+		}
+	})
+	t.Run("http by curl", func(t *testing.T) {
+		t.Parallel()
+		out, err := exec.CommandContext(t.Context(), "curl", "-sS", "-d", "x=1", "http://"+addr+"/b").CombinedOutput()
+		if err != nil || string(out) != "hello /b\n" {
+			t.Fatalf("curl printed %q, %v", out, err)
+		}
+	})
+	t.Run("websocket by gobwas", func(t *testing.T) {
+		t.Parallel()
+		c, br, _, err := ws.Dial(t.Context(), "ws://"+addr+"/ws")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if br != nil {
+			t.Fatal("something came with the handshake")
+		}
+		for _, text := range []string{"one", "zwei", strings.Repeat("x", 100<<10)} {
+			if err := wsutil.WriteClientText(c, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			got, err := wsutil.ReadServerText(c)
+			if err != nil || string(got) != text {
+				t.Fatalf("got %.20q, %v", got, err)
+			}
+		}
+		closeFrame := ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))
+		if err := ws.WriteFrame(c, closeFrame); err != nil {
+			t.Fatal(err)
+		}
+		f, err := ws.ReadFrame(c)
+		if err != nil || f.Header.OpCode != ws.OpClose {
+			t.Fatalf("got %+v, %v; want a close", f.Header, err)
+		}
+		if _, err := io.ReadAll(c); err != nil {
+			t.Fatalf("the connection did not end: %v", err)
+		}
+	})
+	t.Run("chat by nc", func(t *testing.T) {
+		t.Parallel()
+		if got := netcat(t, addr, "/nick alice\n/join /rooms/go\nhi\n/ping 7\nbye\n", "-N"); got != "/ok\nhi\n/pong 7\nbye\n" {
+			t.Fatalf("nc printed %q", got)
+		}
+		if got := netcat(t, addr, "/nick alice\n/join /rooms/go\nhi\n/quit\n"); !strings.HasPrefix(got, "/ok\nhi\n") {
+			t.Fatalf("nc printed %q", got)
+		}
+	})
+	t.Run("nothing", func(t *testing.T) {
+		t.Parallel()
+		if got := talk(t, addr, "\x16\x03\x01 what is this"); got != "" {
+			t.Fatalf("got %q, want the end", got)
+		}
+	})
+	t.Run("junk that looks like http", func(t *testing.T) {
+		t.Parallel()
+		if got := talk(t, addr, "EHLO example.com\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Fatalf("got %q, want 400", got)
+		}
+	})
+}
+
+// netcat runs nc with text as its input.
+func netcat(t *testing.T, addr, text string, flags ...string) string {
+	t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "nc", append(flags, host, port)...)
+	cmd.Stdin = strings.NewReader(text)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("nc: %v: %s", err, out)
+	}
+	return string(out)
+}
+
+// A frame that came in one packet with the handshake is not lost.
+func TestFrameBehindTheHandshake(t *testing.T) {
+	t.Parallel()
+	addr := start(t, all, server.Config{})
+	c := dial(t, addr)
+	frame, err := ws.CompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("early"))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Write(append([]byte(upgradeRequest("/ws")), frame...)); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(c)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.StatusCode != 101 {
+		t.Fatalf("status = %d", res.StatusCode)
+	}
+	f, err := ws.ReadFrame(r)
+	if err != nil || string(f.Payload) != "early" {
+		t.Fatalf("got %q, %v", f.Payload, err)
+	}
+}
+
+func TestRefusedUpgrades(t *testing.T) {
+	t.Parallel()
+	app := newRecorder()
+	addr := start(t, app, server.Config{})
+	cases := map[string]struct {
+		request string
+		status  int
+	}{
+		"a body":         {upgradeRequest("/", "Content-Length: 5\r\n") + "GET /", 400},
+		"wrong version":  {strings.Replace(upgradeRequest("/"), "Version: 13", "Version: 8", 1), 426},
+		"no key":         {strings.Replace(upgradeRequest("/"), "Sec-WebSocket-Key", "X-Key", 1), 400},
+		"wrong method":   {strings.Replace(upgradeRequest("/"), "GET", "POST", 1), 405},
+		"dots in a path": {upgradeRequest("/a/../b"), 400},
+		"a NUL":          {upgradeRequest("/a%00"), 400},
+		"no connection":  {strings.Replace(upgradeRequest("/"), "Connection: Upgrade\r\n", "", 1), 400},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			got := talk(t, addr, c.request)
+			if !strings.HasPrefix(got, fmt.Sprintf("HTTP/1.1 %d ", c.status)) || !strings.Contains(got, "Connection: close\r\n") {
+				t.Fatalf("got %q, want %d and Connection: close", got, c.status)
+			}
+		})
+	}
+}
+
+// A browser's form posted to a chat port is closed at its first line.
+func TestFormPostedToAChatPort(t *testing.T) {
+	t.Parallel()
+	app := newRecorder()
+	addr := start(t, app, server.Config{}, func(l *server.Listener) { l.Protocols = []string{"chat"} })
+	got := talk(t, addr, "POST /x HTTP/1.1\r\nHost: x\r\n\r\n/nick alice\r\n/join /rooms/go\r\n")
+	if strings.Contains(got, "/ok") {
+		t.Fatalf("got %q", got)
+	}
+	select {
+	case ev := <-app.events:
+		t.Fatalf("the application got %s", ev)
+	default:
+	}
+}
