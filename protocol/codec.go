@@ -70,6 +70,15 @@ type Codec interface {
 	Append(dst []byte, ev Event) ([]byte, error)
 }
 
+// A CloseAnswerer is a Codec of a protocol with a closing handshake. A connection
+// with any other Codec is over as soon as its Close was sent.
+type CloseAnswerer interface {
+	Codec
+	// AnswersClose reports whether the peer answers a Close with one of its own, for
+	// which the server waits a while before it closes the connection.
+	AnswersClose() bool
+}
+
 // Limits bound what a peer can make a server keep. 0 stands for the default.
 type Limits struct {
 	// Handshake is the size of a handshake in bytes. Default 16 KiB.

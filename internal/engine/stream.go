@@ -27,14 +27,6 @@ type Incoming struct {
 	Codec protocol.Codec
 }
 
-// A closer is a Codec whose protocol has a closing handshake: its peer answers a
-// Close with one, and the connection waits for it. Others are over when the Close
-// is out.
-type closer interface {
-	// AnswersClose reports whether the peer answers a Close.
-	AnswersClose() bool
-}
-
 // A Stream is one connection that speaks a codec.
 type Stream struct {
 	engine *Engine
@@ -111,7 +103,7 @@ func newStream(e *Engine, in Incoming) *Stream {
 		drained:  make(chan struct{}),
 		ended:    make(chan struct{}),
 	}
-	if c, ok := in.Codec.(closer); ok {
+	if c, ok := in.Codec.(protocol.CloseAnswerer); ok {
 		s.awaits = c.AnswersClose()
 	}
 	s.out = outgoing{

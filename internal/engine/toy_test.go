@@ -23,6 +23,7 @@ type lines struct {
 	answers bool // "quit" answers a "close"
 }
 
+// AnswersClose implements protocol.CloseAnswerer.
 func (c lines) AnswersClose() bool { return c.answers }
 
 func (c lines) Decode(in []byte, emit func(protocol.Event) error) (n int, err error) {

@@ -27,7 +27,10 @@ type Codec struct {
 	hello *hello // nil when the handshake is answered
 }
 
-var _ protocol.Codec = (*Codec)(nil)
+var _ protocol.CloseAnswerer = (*Codec)(nil)
+
+// AnswersClose implements protocol.CloseAnswerer (RFC 6455, section 5.5.1).
+func (*Codec) AnswersClose() bool { return true }
 
 // hello is what the answer to a handshake needs to know of it.
 type hello struct {
