@@ -33,3 +33,10 @@ func (c CloseCode) Sendable() bool {
 	}
 	return c >= CloseNormal && c <= CloseBadGateway
 }
+
+// closes reports whether the code may end a connection from this side: besides
+// the sendable ones, CloseNoStatus for a close without a code and CloseAbnormal
+// for a connection that breaks off without a close.
+func (c CloseCode) closes() bool {
+	return c.Sendable() || c == CloseNoStatus || c == CloseAbnormal
+}

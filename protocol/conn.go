@@ -2,13 +2,12 @@ package protocol
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"sync"
-	"time"
 )
 
 // A State is where a connection is in its life:
@@ -75,6 +74,7 @@ type Conn struct {
 	number   uint64
 	cause    error   // the first reason to end; guarded by mu
 	refusal  *Reject // guarded by mu
+	timers   timers  // guarded by mu
 }
 
 // ID returns an identifier of the connection, unique among all servers: for logs
@@ -117,32 +117,52 @@ func (c *Conn) Send(ev Event) error {
 	case StepAccept, StepAnswer:
 		return c.answer(ev, step)
 	case StepRefuse:
-		return c.refuse(ev)
+		r, ok := ev.(*Reject)
+		if !ok {
+			return fmt.Errorf("protocol: %s refuses a connection but is no *protocol.Reject", ev.EventType())
+		}
+		if err := c.claim(ev); err != nil {
+			return err
+		}
+		return c.refuse(r)
+	}
+	if e, ok := ev.(*Close); ok {
+		return c.close(e)
 	}
 	c.mu.Lock()
-	if step == StepEnd && c.state <= stateAnswering {
-		c.mu.Unlock()
-		return c.refuse(&Reject{Status: http.StatusForbidden})
-	}
 	defer c.mu.Unlock()
 	if err := c.allow(ev, StateAccepted); err != nil {
 		return err
 	}
 	if step == StepEnd {
 		c.state = StateClosing
-		c.setCause(closeCause(ev))
 	}
 	return c.t.Send(ev)
 }
 
-func closeCause(ev Event) error {
-	if e, ok := ev.(*Close); ok {
-		if e.Code == 0 {
-			return &CloseError{Code: CloseNormal, Reason: e.Reason}
-		}
-		return &CloseError{Code: e.Code, Reason: e.Reason}
+// close ends an accepted connection and refuses one that was not accepted yet.
+func (c *Conn) close(ev *Close) error {
+	cause := &CloseError{Code: ev.Code, Reason: ev.Reason}
+	if cause.Code == 0 {
+		cause.Code = CloseNormal
 	}
-	return nil
+	if !cause.Code.closes() {
+		return fmt.Errorf("protocol: the close code %d must not be sent; use 1000 to 1014 or 3000 to 4999", ev.Code)
+	}
+	c.mu.Lock()
+	if c.state == StateConnecting {
+		c.state = stateAnswering
+		c.mu.Unlock()
+		r, _ := RejectOf(cause)
+		return c.refuse(r)
+	}
+	defer c.mu.Unlock()
+	if err := c.allow(ev, StateAccepted); err != nil {
+		return err
+	}
+	c.state = StateClosing
+	c.setCause(cause)
+	return c.t.Send(ev)
 }
 
 // allow returns nil in the wanted state, ErrClosed if it is too late, and else a
@@ -161,6 +181,17 @@ func (c *Conn) allow(ev Event, want State) error {
 	return &StateError{Event: ev.EventType(), State: state, Want: state.wants()}
 }
 
+// claim reserves the answer, which can be given once, for the caller.
+func (c *Conn) claim(ev Event) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.allow(ev, StateConnecting); err != nil {
+		return err
+	}
+	c.state = stateAnswering
+	return nil
+}
+
 // answer runs the response hooks, without the lock because they may block, and
 // sends the answer if nothing has ended the connection meanwhile.
 func (c *Conn) answer(ev Event, step Step) error {
@@ -168,88 +199,100 @@ func (c *Conn) answer(ev Event, step Step) error {
 	if !ok {
 		return fmt.Errorf("protocol: %s answers a request but is no protocol.Answer", ev.EventType())
 	}
-	c.mu.Lock()
-	if err := c.allow(ev, StateConnecting); err != nil {
-		c.mu.Unlock()
+	if err := c.claim(ev); err != nil {
 		return err
 	}
-	c.state = stateAnswering
-	c.mu.Unlock()
-
-	err := c.runHooks(a.Answer())
-	if err = c.sendAnswer(ev, step, err); err == nil {
+	if accept, ok := ev.(*Accept); ok {
+		accept.Head.Status = c.acceptStatus()
+	}
+	failed := c.runHooks(a.Answer())
+	err := c.sendAnswer(ev, step, failed)
+	switch {
+	case err == nil:
 		c.observe(Accepted, nil)
+	case failed != nil:
+		c.observe(Failed, failed)
+	case !errors.Is(err, ErrClosed):
+		c.observe(Failed, err)
 	}
 	return err
 }
 
+func (c *Conn) acceptStatus() int {
+	if c.req.Protocol == "websocket" {
+		return http.StatusSwitchingProtocols
+	}
+	return http.StatusOK
+}
+
+// sendAnswer sends an answer whose hooks have run. If they failed, or if the
+// transport cannot send it, the client gets a 500 in its place.
 func (c *Conn) sendAnswer(ev Event, step Step, failed error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != stateAnswering {
 		return ErrClosed
 	}
-	if failed != nil {
-		c.setRefused(&Reject{Status: http.StatusInternalServerError, Err: failed})
-		return failed
+	if failed == nil {
+		if failed = c.t.Send(ev); errors.Is(failed, ErrClosed) {
+			c.state = StateClosed // nobody is there to be refused
+			return failed
+		}
 	}
-	if step == StepAnswer {
+	switch {
+	case failed != nil:
+		c.setRefused(&Reject{Status: http.StatusInternalServerError, Err: failed, reported: true})
+		return failed
+	case step == StepAnswer:
 		c.state = StateClosed
-	} else {
+	default:
 		c.state = StateAccepted
 	}
 	c.accepted = true
-	return c.t.Send(ev)
+	return nil
 }
 
-// refuse runs the response hooks on the refusal and sends it.
-func (c *Conn) refuse(ev Event) error {
-	r, ok := ev.(*Reject)
-	if !ok {
-		return fmt.Errorf("protocol: %s refuses a connection but is no *protocol.Reject", ev.EventType())
-	}
-	c.mu.Lock()
-	if err := c.allow(ev, StateConnecting); err != nil {
-		c.mu.Unlock()
-		return err
-	}
-	c.state = stateAnswering
-	c.mu.Unlock()
-
+// refuse runs the response hooks on the refusal and sends it, after the answer
+// was claimed. If a hook fails the client gets a 500 in its place.
+func (c *Conn) refuse(r *Reject) error {
 	own := *r // a Reject may be shared by connections
 	head := Head{Status: r.StatusOrDefault(), Header: slices.Clone(r.Header)}
-	err := c.runHooks(&head)
+	failed := c.runHooks(&head)
 	own.Status, own.Header = head.Status, head.Header
-	if err != nil {
-		own = Reject{Status: http.StatusInternalServerError, Err: err}
+	if failed != nil {
+		own = Reject{Status: http.StatusInternalServerError, Err: failed, reported: true}
+		c.observe(Failed, failed)
 	}
-
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != stateAnswering {
 		return ErrClosed
 	}
 	c.setRefused(&own)
-	return err
+	return failed
 }
 
-// setRefused ends the handshake with r. c.mu is held.
-func (c *Conn) setRefused(r *Reject) {
-	c.state, c.refusal = StateRefused, r
-	c.setCause(r)
-	_ = c.t.Send(r) // a transport that fails here is over already
+// reported says whether err is what the observer was told already, because it
+// made an answer fail.
+func (c *Conn) reported(err error) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refusal != nil && c.refusal.reported && errors.Is(err, c.refusal.Err)
 }
 
 func (c *Conn) runHooks(head *Head) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: debug.Stack()}
-		}
-	}()
+	defer recoverTo(&err)
 	if err := c.rec.answer(&c.ctx, head); err != nil {
 		return err
 	}
 	return head.Header.Check()
+}
+
+// setRefused ends the handshake with r, of which c is the owner. c.mu is held.
+func (c *Conn) setRefused(r *Reject) {
+	c.state, c.refusal = StateRefused, r
+	c.setCause(r)
+	_ = c.t.Send(r) // a transport that fails here is over already
 }
 
 // setCause remembers why the connection ends; the first cause stays. c.mu is held.
@@ -266,7 +309,7 @@ func (c *Conn) setCause(cause error) {
 func (c *Conn) Accept(subprotocol string, header Fields) error {
 	return c.Send(&Accept{
 		Subprotocol: subprotocol,
-		Head:        Head{Status: http.StatusSwitchingProtocols, Header: slices.Clone(header)},
+		Head:        Head{Header: slices.Clone(header)},
 	})
 }
 
@@ -299,16 +342,3 @@ func (c *Conn) OnClose(f func(ctx context.Context, cause error)) { c.rec.onClose
 // with the peer's messages and the channel layer's. It does not wait. After the
 // end it returns ErrClosed.
 func (c *Conn) Post(ev Event) error { return c.t.Post(ev) }
-
-// PostAfter posts ev after d, unless the connection ends or stop is called
-// before. A nil ev is a *Timer.
-func (c *Conn) PostAfter(d time.Duration, ev Event) (stop func()) {
-	t := time.AfterFunc(d, func() {
-		if ev == nil {
-			ev = &Timer{At: time.Now()}
-		}
-		_ = c.t.Post(ev) // too late is no error of the timer
-	})
-	c.OnClose(func(context.Context, error) { t.Stop() })
-	return func() { t.Stop() }
-}

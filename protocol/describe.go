@@ -99,6 +99,9 @@ type provision struct {
 }
 
 func check(app Application, where string, have []provision) error {
+	if app == nil {
+		return fmt.Errorf("protocol: there is no application%s: it is nil", where)
+	}
 	described, ok := app.(Described)
 	if !ok {
 		return nil

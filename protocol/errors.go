@@ -41,7 +41,8 @@ type Reject struct {
 	// Err is the error behind it, for logs and errors.Is; clients never see it.
 	Err error
 
-	noRoute bool
+	noRoute  bool
+	reported bool // the observer was told of Err
 }
 
 // Rejectf returns a Reject with a status and a formatted reason.
@@ -189,6 +190,8 @@ func CloseOf(err error) (c *CloseError, unexpected bool) {
 	switch {
 	case errors.Is(err, ErrShutdown):
 		return &CloseError{Code: CloseGoingAway, Reason: "server shutting down", Err: err}, false
+	case errors.Is(err, ErrHandshakeTimeout):
+		return &CloseError{Code: CloseInternalError, Reason: "handshake took too long", Err: err}, false
 	case errors.Is(err, ErrSlow):
 		return &CloseError{Code: CloseTryAgainLater, Reason: "client too slow", Err: err}, false
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrReset), errors.Is(err, ErrClosed), errors.Is(err, ErrHandshakeTimeout):

@@ -47,12 +47,12 @@ func NewLifecycle(parent context.Context, req *Request, t Transport, settings *S
 	l.conn.settings = settings
 	l.conn.ctx.parent = parent
 	l.conn.number = connNumber.Add(1)
+	l.conn.observe(Opened, nil)
 	scope, err := newScope(req, &l.conn.rec, settings.Values)
 	if err != nil {
 		return l, err
 	}
 	l.scope = scope
-	l.conn.observe(Opened, nil)
 	return l, nil
 }
 
@@ -114,94 +114,134 @@ func recoverTo(err *error) {
 // fail answers an error of the application, and reports it if it is one that
 // the application did not return on purpose.
 func (l *Lifecycle) fail(err error) {
+	err = l.reason(err)
 	var unexpected bool
 	if l.conn.State() == StateConnecting {
 		_, unexpected = RejectOf(err)
 	} else {
 		_, unexpected = CloseOf(err)
 	}
-	if unexpected {
+	if unexpected && !l.conn.reported(err) {
 		l.conn.observe(Failed, err)
 	}
 	l.Terminate(err)
 }
 
-// Terminate ends the connection because of cause, from any goroutine: it sends a
-// refusal or a close, whichever the state asks for, and nothing if it is too
-// late. The transport then sees to the rest. The context is not cancelled; Cancel
-// does that.
-func (l *Lifecycle) Terminate(cause error) {
-	if l.conn.State() == StateConnecting {
-		r, _ := RejectOf(cause)
-		err := l.conn.refuse(r)
-		switch {
-		case err == nil:
-			l.conn.mu.Lock()
-			l.conn.cause = cause // rather than the Reject made of it
-			l.conn.mu.Unlock()
-			return
-		case errors.Is(err, ErrClosed):
-			return
-		}
-		if _, ok := errors.AsType[*StateError](err); !ok {
-			l.conn.observe(Failed, err) // a response hook failed; 500 is out
-			return
-		}
-		l.refuseNow(r, cause)
-		return
+// reason returns why an application fails with err: one that gave up because its
+// context was cancelled fails for the cause of that.
+func (l *Lifecycle) reason(err error) error {
+	if !errors.Is(err, context.Canceled) || deliberate(err) {
+		return err
 	}
-	c, _ := CloseOf(cause)
-	l.conn.mu.Lock()
-	defer l.conn.mu.Unlock()
-	l.conn.setCause(cause)
-	if l.conn.state == StateAccepted {
-		l.conn.state = StateClosing
-		_ = l.conn.t.Send(&Close{Code: c.Code, Reason: c.Reason}) // a broken transport is over anyway
+	if cause := context.Cause(&l.conn.ctx); cause != nil {
+		return cause
+	}
+	return &strayCancel{err}
+}
+
+// deliberate reports whether err says itself how the connection is to end.
+func deliberate(err error) bool {
+	_, rejects := errors.AsType[*Reject](err)
+	_, closes := errors.AsType[*CloseError](err)
+	return rejects || closes
+}
+
+// A strayCancel is the cancellation of a context that is not the connection's: a
+// fault like any other, so it does not unwrap to context.Canceled.
+type strayCancel struct{ err error }
+
+// Error implements error.
+func (e *strayCancel) Error() string { return e.err.Error() + " (not the connection's context)" }
+
+// Terminate ends the connection because of cause, from any goroutine: it sends a
+// refusal or a close, whichever the state asks for, and has no effect if it is too
+// late. cause is then the cause of the end, unless there was one before. Response
+// hooks of a refusal run on the caller's goroutine, and may block it; if they run
+// already elsewhere the refusal leaves without waiting for them. The transport then
+// sees to the rest. The context is not cancelled; Cancel does that.
+func (l *Lifecycle) Terminate(cause error) {
+	if l.terminate(cause) {
+		r, _ := RejectOf(cause)
+		_ = l.conn.refuse(r) // a hook that failed was reported; too late is as well
 	}
 }
 
-// refuseNow refuses while response hooks run, as when one of them is stuck.
-func (l *Lifecycle) refuseNow(r *Reject, cause error) {
-	l.conn.mu.Lock()
-	defer l.conn.mu.Unlock()
-	if l.conn.state != stateAnswering {
-		return
+// terminate does what needs no response hooks, and reports whether the answer is
+// claimed for a refusal.
+func (l *Lifecycle) terminate(cause error) (refuse bool) {
+	c := &l.conn
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= StateClosing {
+		return false
 	}
-	l.conn.setCause(cause)
-	l.conn.setRefused(r)
+	c.setCause(cause)
+	switch c.state {
+	case StateConnecting:
+		c.state = stateAnswering
+		return true
+	case stateAnswering:
+		r, _ := RejectOf(cause)
+		own := *r
+		c.setRefused(&own)
+	default:
+		e, _ := CloseOf(cause)
+		c.state = StateClosing
+		_ = c.t.Send(closeFor(e)) // a broken transport is over anyway
+	}
+	return false
+}
+
+// closeFor returns the event that closes with e.
+func closeFor(e *CloseError) *Close {
+	if e.Code != 0 && !e.Code.closes() {
+		return &Close{Code: CloseInternalError, Reason: e.Reason}
+	}
+	return &Close{Code: e.Code, Reason: e.Reason}
 }
 
 // PeerClosed is called when the codec emitted the peer's Close: the close is
 // answered with the same code (RFC 6455, section 5.5.1), unless this side closed
-// first.
+// first. A Code of 0 is CloseNoStatus.
 func (l *Lifecycle) PeerClosed(ev *Close) {
+	code := ev.Code
+	if code == 0 {
+		code = CloseNoStatus
+	}
 	l.conn.mu.Lock()
 	defer l.conn.mu.Unlock()
-	l.conn.setCause(&CloseError{Code: ev.Code, Reason: ev.Reason, Remote: true})
+	l.conn.setCause(&CloseError{Code: code, Reason: ev.Reason, Remote: true})
 	if l.conn.state == StateAccepted {
 		l.conn.state = StateClosing
-		_ = l.conn.t.Send(&Close{Code: ev.Code}) // a broken transport is over anyway
+		_ = l.conn.t.Send(&Close{Code: code}) // a broken transport is over anyway
 	}
 }
 
-// Cancel cancels the connection's context with cause, from any goroutine.
-// Handlers see it; what was sent is not affected.
+// Cancel cancels the connection's context, from any goroutine, with the first
+// cause known, or with the one given. Handlers see it; what was sent is not
+// affected.
 func (l *Lifecycle) Cancel(cause error) {
 	l.conn.mu.Lock()
 	l.conn.setCause(cause)
+	cause = l.conn.cause
 	l.conn.mu.Unlock()
 	l.conn.ctx.cancelWith(cause)
 }
 
 // End ends the connection, once: the context is cancelled with the first cause
 // known, or with the one given, later Sends return ErrClosed, and the cleanups
-// run, the handler's Disconnect among them. It returns when they have.
+// run, the handler's Disconnect among them. It returns when they have. A cause of
+// ErrClosed is none: it says that the connection is over, not why.
 func (l *Lifecycle) End(cause error) {
 	if l.ended {
 		return
 	}
 	l.ended = true
+	if errors.Is(cause, ErrClosed) {
+		cause = nil
+	}
 	l.conn.mu.Lock()
+	l.conn.stopTimers()
 	l.conn.setCause(cause)
 	cause = l.conn.cause
 	refusal := l.conn.refusal
@@ -237,27 +277,34 @@ func runCleanup(ctx context.Context, c cleanup, cause error) (err error) {
 
 // disconnect hands the handler its Disconnect.
 func (l *Lifecycle) disconnect(ctx context.Context, cause error) {
-	code, reason := closeStatus(cause)
-	ev := &Disconnect{Accepted: l.conn.wasAccepted(), Code: code, Reason: reason, Cause: cause}
+	ev := &Disconnect{Cause: cause}
+	l.conn.mu.Lock()
+	ev.Accepted = l.conn.accepted
+	ev.Code, ev.Reason = closeStatus(cause, l.conn.accepted, l.conn.refusal)
+	l.conn.mu.Unlock()
 	if err := l.handle(ctx, ev); err != nil && !errors.Is(err, ErrClosed) {
 		l.conn.observe(Failed, err)
 	}
 }
 
-func (c *Conn) wasAccepted() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.accepted
-}
-
-// closeStatus returns the close code and reason that stand for a cause.
-func closeStatus(cause error) (CloseCode, string) {
-	if cause == nil {
+// closeStatus returns the close code and reason with which a connection ended:
+// those that went over the wire, in either direction, if any did.
+func closeStatus(cause error, accepted bool, refusal *Reject) (CloseCode, string) {
+	if c, ok := errors.AsType[*CloseError](cause); ok && c.Remote {
+		return c.Code, c.Reason
+	}
+	switch {
+	case refusal != nil:
+		return CloseAbnormal, refusal.Text()
+	case !accepted:
+		return CloseAbnormal, ""
+	case cause == nil:
 		return CloseNormal, ""
 	}
-	if r, ok := errors.AsType[*Reject](cause); ok {
-		return CloseAbnormal, r.Text()
-	}
 	c, _ := CloseOf(cause)
-	return c.Code, c.Reason
+	e := closeFor(c)
+	if e.Code == 0 {
+		e.Code = CloseNormal
+	}
+	return e.Code, e.Reason
 }

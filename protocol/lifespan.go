@@ -17,7 +17,8 @@ type Lifespan struct {
 }
 
 // StartAll runs the start hooks of app's tree, outer ones first. If one fails, the
-// stop hooks of those that were started run, and the error names it.
+// stop hooks of those that were started run, with a context of CleanupTimeout, and
+// the error names it. A hook that panics fails with a *PanicError.
 func StartAll(ctx context.Context, app Application) (*Lifespan, error) {
 	span, state := &Lifespan{}, &LifespanState{}
 	seen := map[Application]bool{}
@@ -29,7 +30,7 @@ func StartAll(ctx context.Context, app Application) (*Lifespan, error) {
 			seen[n.App] = true
 		}
 		if n.Start != nil {
-			if err := n.Start(ctx, state); err != nil {
+			if err := start(ctx, n, state); err != nil {
 				return fmt.Errorf("protocol: %s did not start: %w", n.Name, err)
 			}
 		}
@@ -39,6 +40,8 @@ func StartAll(ctx context.Context, app Application) (*Lifespan, error) {
 		return nil
 	})
 	if err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CleanupTimeout)
+		defer cancel()
 		return nil, errors.Join(err, span.StopAll(ctx))
 	}
 	span.Values = state.Values()
@@ -49,8 +52,18 @@ func StartAll(ctx context.Context, app Application) (*Lifespan, error) {
 func (l *Lifespan) StopAll(ctx context.Context) error {
 	var errs []error
 	for _, stop := range slices.Backward(l.stops) {
-		errs = append(errs, stop(ctx))
+		errs = append(errs, runStop(ctx, stop))
 	}
 	l.stops = nil
 	return errors.Join(errs...)
+}
+
+func start(ctx context.Context, n Node, state *LifespanState) (err error) {
+	defer recoverTo(&err)
+	return n.Start(ctx, state)
+}
+
+func runStop(ctx context.Context, stop func(context.Context) error) (err error) {
+	defer recoverTo(&err)
+	return stop(ctx)
 }

@@ -12,7 +12,7 @@ type ObservationKind uint8
 
 // The kinds of observations.
 const (
-	Opened   ObservationKind = iota // a connection or request has a scope
+	Opened   ObservationKind = iota // a connection or request began
 	Accepted                        // its handshake was accepted
 	Refused                         // it was refused; Err is the *Reject
 	Closed                          // it is over; Err is the cause, nil for a request that was answered

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -50,10 +51,8 @@ func decodePath(raw string) (string, error) {
 	if !utf8.ValidString(path) {
 		return "", errors.New("protocol: a percent-decoded path must be UTF-8")
 	}
-	for i := range len(path) {
-		if path[i] < ' ' || path[i] == 0x7f {
-			return "", errors.New("protocol: a path must have no control characters")
-		}
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		return "", errors.New("protocol: a path must have no control characters")
 	}
 	return path, nil
 }

@@ -11,14 +11,19 @@ func lookupQuery(query, name string) (string, bool) {
 	for query != "" {
 		var pair string
 		pair, query, _ = strings.Cut(query, "&")
+		if pair == "" {
+			continue
+		}
 		key, value, _ := strings.Cut(pair, "=")
+		if strings.ContainsAny(key, "%+") {
+			k, err := url.QueryUnescape(key)
+			if err != nil {
+				continue
+			}
+			key = k
+		}
 		if key != name {
-			if !strings.ContainsAny(key, "%+") {
-				continue
-			}
-			if k, err := url.QueryUnescape(key); err != nil || k != name {
-				continue
-			}
+			continue
 		}
 		if v, err := url.QueryUnescape(value); err == nil {
 			return v, true

@@ -50,17 +50,32 @@ func (r *record) rollback(ctx context.Context, m Mark, cause error) {
 		r.mu.Unlock()
 		return
 	}
-	var undo []cleanup
-	undo = append(undo, r.cleanups[m.cleanups:]...)
-	clear(r.cleanups[m.cleanups:])
-	clear(r.hooks[m.hooks:])
-	clear(r.values[m.values:])
-	r.cleanups, r.hooks, r.values = r.cleanups[:m.cleanups], r.hooks[:m.hooks], r.values[:m.values]
+	hooks, values := min(m.hooks, len(r.hooks)), min(m.values, len(r.values))
+	clear(r.hooks[hooks:])
+	clear(r.values[values:])
+	r.hooks, r.values = r.hooks[:hooks], r.values[:values]
 	r.route = m.route
 	r.mu.Unlock()
-	for i := len(undo) - 1; i >= 0; i-- {
-		undo[i](ctx, cause)
+
+	within := newCleanupContext(ctx)
+	defer within.release()
+	for c := r.pop(m.cleanups); c != nil; c = r.pop(m.cleanups) {
+		c(within, cause) // if it panics the others are left for the end
 	}
+}
+
+// pop takes the newest cleanup behind the first n, or returns nil.
+func (r *record) pop(n int) cleanup {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := len(r.cleanups) - 1
+	if last < n {
+		return nil
+	}
+	c := r.cleanups[last]
+	r.cleanups[last] = nil
+	r.cleanups = r.cleanups[:last]
+	return c
 }
 
 func (r *record) matched() string {
@@ -126,7 +141,7 @@ func (r *record) end(cause error) (c cleanup, ok bool) {
 	}
 	n := len(r.cleanups)
 	switch {
-	case r.hasHandler && n == r.disconnectAt:
+	case r.hasHandler && n <= r.disconnectAt:
 		r.hasHandler = false
 		return nil, true
 	case n == 0:
