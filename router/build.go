@@ -2,6 +2,7 @@ package router
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -9,9 +10,8 @@ import (
 
 // A builder puts routes into a URLRouter and finds their faults.
 type builder struct {
-	r     *URLRouter
-	own   []*Converter      // the routes' own converters, in the order given
-	taken map[string]*route // by name
+	r   *URLRouter
+	own []*Converter // the routes' own converters, in the order given
 }
 
 // add adds a route. Its errors name the route by its pattern.
@@ -21,7 +21,7 @@ func (b *builder) add(r Route) error {
 		err = b.addConverters(r.converters)
 	}
 	if err == nil {
-		err = b.addName(c)
+		err = b.addNames(c)
 	}
 	if err != nil {
 		return fmt.Errorf("router: the route %q: %w", r.text, err)
@@ -49,17 +49,38 @@ func (b *builder) addConverters(converters []*Converter) error {
 	return nil
 }
 
-func (b *builder) addName(r *route) error {
-	if r.name == "" {
-		return nil
-	}
+// addNames adds the route's name and those of the routes behind it.
+func (b *builder) addNames(r *route) error {
 	if strings.Contains(r.name, ":") {
 		return fmt.Errorf("the name %q has a colon, which stands between the name of a mount and a name behind it", r.name)
 	}
-	if other := b.taken[r.name]; other != nil {
-		return fmt.Errorf("the name %q is that of the route %q already: give each its own", r.name, other.text)
+	if r.name != "" {
+		if err := b.addName(r.name, r); err != nil {
+			return err
+		}
 	}
-	b.taken[r.name] = r
+	if !r.mounts {
+		return nil
+	}
+	for _, inner := range routersIn(r.app) {
+		for _, name := range slices.Sorted(maps.Keys(inner.names)) {
+			full := name
+			if r.name != "" {
+				full = r.name + ":" + name
+			}
+			if err := b.addName(full, append([]*route{r}, inner.names[name]...)...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *builder) addName(name string, way ...*route) error {
+	if other, taken := b.r.names[name]; taken {
+		return fmt.Errorf("the name %q is that of the route %q already: give each route its own, or the mount before it one", name, other[len(other)-1].text)
+	}
+	b.r.names[name] = way
 	return nil
 }
 

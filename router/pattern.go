@@ -53,7 +53,7 @@ func parsePattern(text string, own []*Converter) (*pattern, error) {
 		return nil, errors.New(`it has no path: write [METHOD ][HOST]/[PATH], with a slash before the path`)
 	}
 	p.host, p.path = strings.ToLower(target[:slash]), target[slash:]
-	if strings.ContainsAny(p.host, "{}:*?#@ ") {
+	if strings.Trim(p.host, "abcdefghijklmnopqrstuvwxyz0123456789.-_") != "" {
 		return nil, fmt.Errorf("the host %q must be a plain name without a port", p.host)
 	}
 	texts := strings.Split(p.path[1:], "/")

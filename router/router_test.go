@@ -62,22 +62,22 @@ func get(target string) *protocol.Request {
 
 // open opens a through a connection of its own, as a server does, and returns
 // what came out: "app root|rest params", or "STATUS allow".
-func open(t testing.TB, a protocol.Application, req *protocol.Request) string {
-	t.Helper()
-	o, err := try(t, a, req)
+func open(tb testing.TB, a protocol.Application, req *protocol.Request) string {
+	tb.Helper()
+	o, err := try(tb, a, req)
 	if err == nil {
 		return o.String()
 	}
 	r, ok := errors.AsType[*protocol.Reject](err)
 	if !ok {
-		t.Fatalf("Open: %v, want a handler or a *protocol.Reject", err)
+		tb.Fatalf("Open: %v, want a handler or a *protocol.Reject", err)
 	}
 	return strings.TrimSpace(fmt.Sprintf("%d %s", r.Status, r.Header.Get("Allow")))
 }
 
-func try(t testing.TB, a protocol.Application, req *protocol.Request) (o *opened, err error) {
-	t.Helper()
-	l, err := protocol.NewLifecycle(t.Context(), req, &recorder{}, &protocol.Settings{})
+func try(tb testing.TB, a protocol.Application, req *protocol.Request) (o *opened, err error) {
+	tb.Helper()
+	l, err := protocol.NewLifecycle(tb.Context(), req, &recorder{}, &protocol.Settings{})
 	if err != nil {
 		return nil, err
 	}
@@ -107,11 +107,11 @@ func plain(inner protocol.Application) protocol.Application {
 	})
 }
 
-func routerOf(t testing.TB, routes ...router.Route) *router.URLRouter {
-	t.Helper()
+func routerOf(tb testing.TB, routes ...router.Route) *router.URLRouter {
+	tb.Helper()
 	r, err := router.NewURLRouter(routes...)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
@@ -122,4 +122,21 @@ func wantReject(t *testing.T, err error, status int, text string) {
 	if !ok || r.Status != status || !strings.Contains(r.Text(), text) {
 		t.Errorf("got %v, want a Reject with %d that says %q", err, status, text)
 	}
+}
+
+// connection returns the scope and Conn of a connection.
+func connection(tb testing.TB, req *protocol.Request) (scope *protocol.Scope, conn *protocol.Conn) {
+	tb.Helper()
+	l, err := protocol.NewLifecycle(tb.Context(), req, &recorder{}, &protocol.Settings{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	err = l.Open(protocol.ApplicationFunc(func(_ context.Context, s *protocol.Scope, _ *protocol.Conn) (protocol.Handler, error) {
+		scope = s
+		return protocol.HandlerFunc(func(context.Context, protocol.Event) error { return nil }), nil
+	}))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return scope, l.Conn()
 }

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -60,7 +61,7 @@ func (n *node) literal(text string) *node {
 
 func (n *node) behind(c *Converter, order int) *node {
 	i, found := slices.BinarySearchFunc(n.converted, order, func(e convertedEdge, order int) int {
-		return e.order - order
+		return cmp.Compare(e.order, order)
 	})
 	if !found {
 		n.converted = slices.Insert(n.converted, i, convertedEdge{c, order, &node{}})
@@ -128,7 +129,9 @@ func (s *search) wildcards(n *node, seg, tail string) bool {
 func (s *search) take(p *place, tail string) bool {
 	r := p.pick(s.method)
 	if r == nil {
-		s.others |= p.declared
+		if s.method != "" {
+			s.others |= p.declared
+		}
 		return false
 	}
 	if s.skip > 0 {

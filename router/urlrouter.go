@@ -11,11 +11,12 @@ import (
 // protocol. It is immutable and safe for concurrent use. The zero value has no
 // routes.
 type URLRouter struct {
-	routes  []*route         // in the order given
-	tree    node             // the patterns for every host
-	hosts   map[string]*node // the patterns for one host
-	regexps []*route         // tried after the trees, in the order given
-	methods []string         // what the bits of a methodSet stand for
+	routes  []*route            // in the order given
+	tree    node                // the patterns for every host
+	hosts   map[string]*node    // the patterns for one host
+	regexps []*route            // tried after the trees, in the order given
+	methods []string            // what the bits of a methodSet stand for
+	names   map[string][]*route // the routes to each name, mounts first
 }
 
 var _ protocol.Described = (*URLRouter)(nil)
@@ -25,7 +26,7 @@ var _ protocol.Described = (*URLRouter)(nil)
 // that cannot be read, nil applications, names given twice, and routes that would
 // match the same requests.
 func NewURLRouter(routes ...Route) (*URLRouter, error) {
-	b := builder{r: &URLRouter{}, taken: make(map[string]*route)}
+	b := builder{r: &URLRouter{names: make(map[string][]*route)}}
 	var errs []error
 	for _, r := range routes {
 		if err := b.add(r); err != nil {
