@@ -54,7 +54,7 @@ func TestHandshake(t *testing.T) {
 		{"a token with a space", "/token a b\n", tokenReason, ""},
 		{"a token of padding", "/token ==\n", tokenReason, ""},
 		{"a cookie without a value", "/cookie a\n", cookieReason, ""},
-		{"a cookie that hides another one", "/cookie a=1; b=2\n", cookieReason, ""},
+		{"a cookie that hides another one", "/cookie a=1;b=2\n", cookieReason, ""},
 		{"a header that is not listed", "/header X-Other: a\n", headerReason, ""},
 		{"a header that is forbidden", "/header X-Forwarded-For: 127.0.0.1\n", headerReason, ""},
 		{"a header without a colon", "/header X-Client\n", headerReason, ""},

@@ -110,8 +110,9 @@ func (c *Codec) check(h ws.Header, size int) *protocol.CloseError {
 		return &protocol.CloseError{Code: protocol.CloseProtocolError, Reason: err.Error()}
 	}
 	// RFC 6455, section 5.2: the most significant bit must be 0, and the minimal
-	// number of bytes must be used to encode the length.
-	if h.Length < 0 || size != ws.HeaderSize(h) {
+	// number of bytes must be used to encode the length. A negative length has no
+	// header of this size.
+	if size != ws.HeaderSize(h) {
 		return protocol.Closef(protocol.CloseProtocolError, "a frame's length is not in its shortest form")
 	}
 	if h.OpCode.IsControl() {
@@ -166,13 +167,10 @@ func parseClose(payload []byte) (*protocol.Close, *protocol.CloseError) {
 	if len(payload) == 0 {
 		return &protocol.Close{Code: protocol.CloseNoStatus}, nil
 	}
-	if len(payload) == 1 {
-		return nil, protocol.Closef(protocol.CloseProtocolError, "a close frame has half a code")
-	}
-	code, reason := ws.ParseCloseFrameData(payload)
+	code, reason := ws.ParseCloseFrameData(payload) // half a code is 0
 	switch ev := (&protocol.Close{Code: protocol.CloseCode(code), Reason: reason}); {
 	case !ev.Code.Sendable():
-		return nil, protocol.Closef(protocol.CloseProtocolError, "a close frame has the code %d, which must not be sent", code)
+		return nil, protocol.Closef(protocol.CloseProtocolError, "a close frame has no code that may be sent")
 	case !utf8.ValidString(reason):
 		return nil, protocol.Closef(protocol.CloseInvalidPayload, "the reason of a close frame is not UTF-8")
 	default:

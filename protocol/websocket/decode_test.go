@@ -174,6 +174,22 @@ func TestDecodeAliasesAWholeFrame(t *testing.T) {
 	}
 }
 
+// What comes behind the end is consumed, so that nobody has to keep it.
+func TestDecodeEnds(t *testing.T) {
+	t.Parallel()
+	for _, end := range [][]byte{masked(fin|opClose, ""), masked(fin|opContinue, "\xff"), {fin | opPing, 0}} {
+		c := open(t, small)
+		decode(t, c, masked(opText, "half a message"), end)
+		n, err := c.Decode(masked(fin|opText, "a")[:3], func(ev protocol.Event) error {
+			t.Errorf("there is %s", describe(ev))
+			return nil
+		})
+		if n != 3 || err != nil {
+			t.Errorf("Decode = %d, %v; want 3", n, err)
+		}
+	}
+}
+
 // The error of emit stops the decoding at once, and does not end it.
 func TestDecodeErrorOfEmit(t *testing.T) {
 	t.Parallel()
