@@ -104,11 +104,12 @@ func cutForwardedValue(s string) (value, rest string, ok bool) {
 }
 
 // xForwarded reads the X-Forwarded headers. Proxies append to the list of For; the
-// other headers may have one value for all of them, or one for each.
-func xForwarded(h protocol.Headers) []hop {
+// other headers may have one value for all of them, or one for each. Any value is
+// well-formed.
+func xForwarded(h protocol.Headers) (hops []hop, ok bool) {
 	nodes := list(h, "X-Forwarded-For")
 	protos, hosts, ports := list(h, "X-Forwarded-Proto"), list(h, "X-Forwarded-Host"), list(h, "X-Forwarded-Port")
-	hops := make([]hop, max(len(nodes), len(protos), len(hosts), len(ports)))
+	hops = make([]hop, max(len(nodes), len(protos), len(hosts), len(ports)))
 	for i := range hops {
 		behind := len(hops) - i // counted from the server
 		hops[i] = hop{
@@ -117,7 +118,7 @@ func xForwarded(h protocol.Headers) []hop {
 			host:  withPort(fromEnd(hosts, behind), fromEnd(ports, behind)),
 		}
 	}
-	return hops
+	return hops, true
 }
 
 // list returns the comma-separated values of a header.

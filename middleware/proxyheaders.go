@@ -63,12 +63,11 @@ func ProxyHeaders(c ProxyHeadersConfig) protocol.Middleware {
 
 func (c *ProxyHeadersConfig) apply(peers *trustedPeers, scope *protocol.Scope) (*protocol.Scope, error) {
 	h := scope.Headers()
-	hops, ok := []hop(nil), true
+	read := xForwarded
 	if c.Forwarded {
-		hops, ok = parseForwarded(h)
-	} else {
-		hops = xForwarded(h)
+		read = parseForwarded
 	}
+	hops, ok := read(h)
 	if !ok {
 		return nil, errors.New("middleware: the Forwarded header of a trusted proxy is malformed")
 	}
