@@ -73,9 +73,6 @@ func (*Protocol) Name() string { return Name }
 // Detect implements protocol.Detector: a chat client begins with a command, and no
 // other protocol with a slash.
 func (*Protocol) Detect(prefix []byte) protocol.Verdict {
-	if len(prefix) == 0 {
-		return protocol.More
-	}
 	if prefix[0] == '/' {
 		return protocol.Yes
 	}

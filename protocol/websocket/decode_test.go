@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -224,6 +225,24 @@ func TestDecodeAllocatesWhatArrives(t *testing.T) {
 	if perConn := (after.TotalAlloc - before.TotalAlloc) / conns; perConn > 16<<10 {
 		t.Errorf("%d bytes per connection were allocated for a promise", perConn)
 	}
+}
+
+// Decode and Append may run at the same time; the race detector looks on.
+func TestDecodeAndAppendAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCodec(t, small)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for _, ev := range slices.Concat([]protocol.Event{&protocol.Accept{}}, slices.Repeat([]protocol.Event{&protocol.Message{Data: []byte("x")}}, 100)) {
+			if _, err := c.Append(nil, ev); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for range 100 {
+		decode(t, c, bytewise(slices.Concat(masked(opText, "a"), masked(fin|opContinue, "b"), masked(fin|opText, "c")))...)
+	}
+	wg.Wait()
 }
 
 func TestIdleCodecIsSmall(t *testing.T) {

@@ -19,9 +19,10 @@ const (
 )
 
 // request returns a good handshake. Each edit is "Name: value", which replaces the
-// fields of that name, or "-Name", which removes them.
-func request(t *testing.T, edits ...string) *protocol.Request {
-	t.Helper()
+// fields of that name, "+Name: value", which adds one, or "-Name", which removes
+// them.
+func request(tb testing.TB, edits ...string) *protocol.Request {
+	tb.Helper()
 	fields := protocol.Fields{
 		{Name: "Host", Value: "example.com"},
 		{Name: "Upgrade", Value: "websocket"},
@@ -30,39 +31,39 @@ func request(t *testing.T, edits ...string) *protocol.Request {
 		{Name: "Sec-WebSocket-Version", Value: "13"},
 	}
 	for _, edit := range edits {
-		if name, ok := strings.CutPrefix(edit, "-"); ok {
+		name, value, _ := strings.Cut(strings.TrimLeft(edit, "+-"), ": ")
+		switch edit[0] {
+		case '-':
 			fields.Del(name)
-		} else if line, ok := strings.CutPrefix(edit, "+"); ok {
-			name, value, _ := strings.Cut(line, ": ")
+		case '+':
 			fields.Add(name, value)
-		} else {
-			name, value, _ := strings.Cut(edit, ": ")
+		default:
 			fields.Set(name, value)
 		}
 	}
 	headers, err := protocol.NewHeaders(fields)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return &protocol.Request{Protocol: "http", Version: "1.1", Method: "GET", Scheme: "http", Target: "/", Headers: headers}
 }
 
 // newCodec returns a codec whose handshake is not answered.
-func newCodec(t *testing.T, limits protocol.Limits, edits ...string) *websocket.Codec {
-	t.Helper()
-	c, err := websocket.NewUpgrader(websocket.Config{Limits: limits}).Upgrade(request(t, edits...))
+func newCodec(tb testing.TB, limits protocol.Limits, edits ...string) *websocket.Codec {
+	tb.Helper()
+	c, err := websocket.NewUpgrader(websocket.Config{Limits: limits}).Upgrade(request(tb, edits...))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
 
 // open returns a codec whose handshake was accepted.
-func open(t *testing.T, limits protocol.Limits) *websocket.Codec {
-	t.Helper()
-	c := newCodec(t, limits)
+func open(tb testing.TB, limits protocol.Limits) *websocket.Codec {
+	tb.Helper()
+	c := newCodec(tb, limits)
 	if _, err := c.Append(nil, &protocol.Accept{}); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
