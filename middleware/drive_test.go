@@ -11,7 +11,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/portico-go/portico/middleware"
 	"github.com/portico-go/portico/protocol"
 )
 
@@ -223,13 +222,3 @@ func wantRefusal(tb testing.TB, d *drive, status int, part string) {
 }
 
 var errTest = errors.New("the test's error")
-
-// every lists the middlewares of this package as they are used, for what holds for
-// all of them.
-func every() map[string]protocol.Middleware {
-	return map[string]protocol.Middleware{
-		"SameOrigin":     middleware.SameOrigin(middleware.SameOriginConfig{}),
-		"AllowedOrigins": middleware.AllowedOrigins("*"),
-		"AllowedHosts":   middleware.AllowedHosts(),
-	}
-}

@@ -29,7 +29,7 @@ func HandshakeTimeout(d time.Duration) protocol.Middleware {
 		Check: fault,
 		Open: func(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn, inner protocol.Application) (protocol.Handler, error) {
 			timed, cancel := context.WithCancelCause(ctx)
-			timer := time.AfterFunc(d, func() {
+			timer := time.AfterFunc(d, func() { //nolint:contextcheck // response hooks get the connection's
 				if refuseLate(conn) {
 					cancel(protocol.ErrHandshakeTimeout)
 				}
@@ -72,9 +72,13 @@ func (h *timedHandler) Handle(ctx context.Context, ev protocol.Event) error {
 	if h.ctx == nil {
 		return h.inner.Handle(ctx, ev)
 	}
-	// What the handler starts may keep its context, so that is not cancelled here.
-	handshake := h.ctx
-	ctx, cancel := context.WithCancelCause(ctx)
+	return h.inner.Handle(endingWith(ctx, h.ctx), ev)
+}
+
+// endingWith returns a context that also ends with the handshake's. It is cancelled
+// by nothing else, as what a handler starts may keep it.
+func endingWith(ctx, handshake context.Context) context.Context {
+	both, cancel := context.WithCancelCause(ctx)
 	context.AfterFunc(handshake, func() { cancel(context.Cause(handshake)) })
-	return h.inner.Handle(ctx, ev)
+	return both
 }

@@ -69,34 +69,38 @@ func TestHandshakeTimeout(t *testing.T) {
 		for _, proto := range []string{"http", "websocket", "chat"} {
 			t.Run(tt.name+" over "+proto, func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) {
-					app, d := tt.app, newDrive(t, request(t, proto))
-					go func() {
-						if d.Open(middleware.HandshakeTimeout(3*time.Second)(&app)) == nil {
-							_ = d.Deliver(&protocol.Connect{}) // what came of it is in what was sent
-						}
-						time.Sleep(time.Minute)
-						synctest.Wait()
-						d.End(nil)
-					}()
-					time.Sleep(3*time.Second + 1)
-					synctest.Wait()
-					if got := d.status() == 503; got != tt.late {
-						t.Errorf("after 3 s the status is %d, want a refusal %v", d.status(), tt.late)
-					}
-					time.Sleep(3 * time.Minute)
-					if len(d.events()) != 1 || len(d.of(protocol.Failed)) != 0 {
-						t.Errorf("sent %v, want one answer; failed %v", d.events(), d.of(protocol.Failed))
-					}
-					if tt.late && app.waits && !errors.Is(app.cause, protocol.ErrHandshakeTimeout) {
-						t.Errorf("the context ended with %v, want ErrHandshakeTimeout", app.cause)
-					}
-					if refused := d.of(protocol.Refused); tt.late && (len(refused) != 1 || !errors.Is(refused[0], protocol.ErrHandshakeTimeout)) {
-						t.Errorf("the observer was told %v, want the timeout", refused)
-					}
-				})
+				synctest.Test(t, func(t *testing.T) { testHandshakeTimeout(t, proto, tt.app, tt.late) })
 			})
 		}
+	}
+}
+
+// testHandshakeTimeout runs app behind a timeout of three seconds.
+func testHandshakeTimeout(t *testing.T, proto string, app slow, late bool) {
+	t.Helper()
+	d := newDrive(t, request(t, proto))
+	go func() {
+		if d.Open(middleware.HandshakeTimeout(3*time.Second)(&app)) == nil {
+			_ = d.Deliver(&protocol.Connect{}) // what came of it is in what was sent
+		}
+		time.Sleep(time.Minute)
+		d.End(nil)
+	}()
+	time.Sleep(3*time.Second + 1)
+	synctest.Wait()
+	if got := d.status() == 503; got != late {
+		t.Errorf("after 3 s the status is %d, want a refusal %v", d.status(), late)
+	}
+	time.Sleep(3 * time.Minute)
+	synctest.Wait()
+	if len(d.events()) != 1 || len(d.of(protocol.Failed)) != 0 {
+		t.Errorf("sent %v, want one answer; failed %v", d.events(), d.of(protocol.Failed))
+	}
+	if late && app.waits && !errors.Is(app.cause, protocol.ErrHandshakeTimeout) {
+		t.Errorf("the context ended with %v, want ErrHandshakeTimeout", app.cause)
+	}
+	if refused := d.of(protocol.Refused); late && (len(refused) != 1 || !errors.Is(refused[0], protocol.ErrHandshakeTimeout)) {
+		t.Errorf("the observer was told %v, want the timeout", refused)
 	}
 }
 
