@@ -63,18 +63,20 @@ type Transport interface {
 // concurrently, from any goroutine, also after the connection is over: then they
 // return ErrClosed.
 type Conn struct {
-	mu       sync.Mutex
-	state    State
-	accepted bool
 	t        Transport
 	req      *Request
-	rec      record
-	ctx      connContext
 	settings *Settings
 	number   uint64
-	cause    error   // the first reason to end; guarded by mu
-	refusal  *Reject // guarded by mu
-	timers   timers  // guarded by mu
+	rec      record
+	ctx      connContext
+
+	mu       sync.Mutex // guards what follows
+	state    State
+	accepted bool
+	ended    bool    // Lifecycle.End was called; the transport's own order guards it
+	cause    error   // the first reason to end
+	refusal  *Reject // what was sent
+	timers   timers
 }
 
 // ID returns an identifier of the connection, unique among all servers: for logs

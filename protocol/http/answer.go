@@ -12,8 +12,8 @@ import (
 
 // A sink takes the answer of one request.
 type sink interface {
-	// start stores a head, in place of whatever was stored before.
-	start(head *protocol.Head)
+	// start stores a head. again says that it replaces an answer that was begun.
+	start(head *protocol.Head, again bool)
 	// write appends to the body. It copies p.
 	write(p []byte)
 }
@@ -56,38 +56,36 @@ func refusal(r *protocol.Reject) (head protocol.Head, body []byte) {
 // A fasthttpSink puts the answer into fasthttp's response.
 type fasthttpSink struct{ resp *fasthttp.Response }
 
-func (s fasthttpSink) start(head *protocol.Head) {
-	closing := s.resp.Header.ConnectionClose()
-	s.resp.ResetBody()
-	s.resp.Header.Reset()
+func (s fasthttpSink) start(head *protocol.Head, again bool) {
+	if again {
+		s.resp.ResetBody()
+		s.resp.Header.Reset()
+	}
 	s.resp.SetStatusCode(head.Status)
 	setFields(&s.resp.Header, head.Header)
-	if closing {
-		s.resp.Header.SetConnectionClose()
-	}
 }
 
 func (s fasthttpSink) write(p []byte) { s.resp.AppendBody(p) }
 
 // setFields sets header fields, but for those that say how the message is framed:
 // fasthttp does that. A Content-Length is kept for an answer without a body, as to
-// HEAD.
+// HEAD, which 204 is not (RFC 9110, section 8.6).
 func setFields(h *fasthttp.ResponseHeader, fields protocol.Fields) {
-	closing := false
+	closing := h.ConnectionClose()
 	for _, f := range fields {
-		switch len(f.Name) {
-		case len("Connection"), len("Trailer"), len("Transfer-Encoding"):
-			if strings.EqualFold(f.Name, "Connection") && strings.EqualFold(f.Value, "close") {
-				closing = true
-				continue
-			}
-			if strings.EqualFold(f.Name, "Trailer") || strings.EqualFold(f.Name, "Transfer-Encoding") {
-				continue
-			}
+		switch {
+		case is(f.Name, "Connection") && strings.EqualFold(f.Value, "close"):
+			closing = true
+		case is(f.Name, "Trailer"), is(f.Name, "Transfer-Encoding"):
+		case is(f.Name, "Content-Length") && h.StatusCode() == nethttp.StatusNoContent:
+		default:
+			h.Add(f.Name, f.Value)
 		}
-		h.Add(f.Name, f.Value)
 	}
 	if closing {
 		h.SetConnectionClose() // last: another Connection field would take it back
 	}
 }
+
+// is reports whether two header names are the same.
+func is(name, other string) bool { return len(name) == len(other) && strings.EqualFold(name, other) }

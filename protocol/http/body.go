@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -19,48 +20,83 @@ const (
 	smallestChunk = 512
 )
 
-// A body is the body of one request, read once.
+// A body is the body of one request, read once. It is read on one goroutine at a
+// time; another one may stop it.
 type body struct {
 	whole  []byte    // all of it, if r is nil
 	r      io.Reader // else where it comes from
 	length int64     // -1 if it is not known
 	read   int64
-	done   bool // read to its end
+	done   atomic.Bool // read to its end
 
-	extend func(time.Time) error // sets the deadline of a read; nil for none
-	stall  time.Duration
+	deadline func(time.Time) error // sets that of a read; nil for none
+	stall    time.Duration
+
+	mu      sync.Mutex // held while reading
+	stopped bool
 }
 
-// fasthttpBody returns the body of a request of fasthttp.
-func fasthttpBody(ctx *fasthttp.RequestCtx, stall time.Duration) body {
-	if r := ctx.Request.BodyStream(); r != nil {
-		return body{r: r, length: int64(ctx.Request.Header.ContentLength()), stall: stall}
+// initFastHTTP prepares the body of a request of fasthttp.
+func (b *body) initFastHTTP(ctx *fasthttp.RequestCtx, x *exchange) {
+	b.stall = x.cfg.StallTimeout
+	if b.r = ctx.Request.BodyStream(); b.r != nil {
+		b.length = int64(ctx.Request.Header.ContentLength())
+		if x.deadlines {
+			b.deadline = x.conn.SetReadDeadline
+		}
+	} else {
+		b.setWhole(ctx.Request.Body())
 	}
-	whole := ctx.Request.Body()
-	return body{whole: whole, length: int64(len(whole)), done: len(whole) == 0}
+}
+
+// setWhole prepares a body that somebody else has read.
+func (b *body) setWhole(p []byte) {
+	b.whole, b.length = p, int64(len(p))
+	b.done.Store(true)
 }
 
 // next reads the next part into buf. After the last part, which may be empty,
 // done is set.
 func (b *body) next(buf []byte) (n int, err error) {
-	if b.extend != nil {
-		if err := b.extend(time.Now().Add(b.stall)); err != nil {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		return 0, protocol.ErrClosed
+	}
+	if b.deadline != nil {
+		if err := b.deadline(time.Now().Add(b.stall)); err != nil {
 			return 0, bodyError(err)
 		}
 	}
-	for n == 0 && err == nil && !b.done {
+	done := b.done.Load()
+	for n == 0 && err == nil && !done {
 		n, err = b.r.Read(buf)
 		b.read += int64(n)
 		// fasthttp reports a connection that ended within the body as its end.
-		b.done = b.length >= 0 && b.read >= b.length || b.length < 0 && err == io.EOF
+		done = b.length >= 0 && b.read >= b.length || b.length < 0 && err == io.EOF
 	}
-	if b.done {
-		return n, nil
-	}
-	if err != nil {
+	b.done.Store(done)
+	if err != nil && !done {
 		return n, bodyError(err)
 	}
 	return n, nil
+}
+
+// stop makes a read that goes on fail, and all later ones: the request's buffers
+// go back to the server.
+func (b *body) stop() {
+	if b.r == nil {
+		return
+	}
+	if b.deadline != nil && !b.done.Load() {
+		_ = b.deadline(time.Unix(1, 0)) // a connection without deadlines makes stop wait
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	if b.deadline != nil {
+		_ = b.deadline(time.Time{}) // the server sets its own for the next request
+	}
 }
 
 // bodyError says what an error of reading a body means: the client is gone, is too
@@ -105,13 +141,12 @@ func (b *body) readAll(buf []byte, limit int64) ([]byte, error) {
 		return buf, tooLarge(limit)
 	}
 	if b.r == nil {
-		b.done = true
 		return b.whole, nil
 	}
 	if b.length > 0 && int64(cap(buf)) < b.length {
 		buf = make([]byte, 0, min(b.length, bodyChunk))
 	}
-	for !b.done {
+	for !b.done.Load() {
 		if len(buf) == cap(buf) {
 			buf = append(buf, make([]byte, smallestChunk)...)[:len(buf)]
 		}
@@ -131,14 +166,14 @@ func (b *body) readAll(buf []byte, limit int64) ([]byte, error) {
 // reports whether it can.
 func (b *body) skip() bool {
 	const short = 8 << 10 // fasthttp has read this much before it calls a handler
-	if b.done || b.r == nil {
+	if b.done.Load() || b.r == nil {
 		return true
 	}
 	if b.length < 0 || b.length > short {
 		return false
 	}
 	buf := make([]byte, smallestChunk)
-	for !b.done {
+	for !b.done.Load() {
 		if _, err := b.next(buf); err != nil {
 			return false
 		}

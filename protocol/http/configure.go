@@ -9,12 +9,13 @@ import (
 
 // Configure sets what a fasthttp.Server should have so that everything here works:
 // request bodies are not read before the application opened, header sections are
-// kept as they came, multipart bodies are left to the application, and requests that
+// kept as they came, "Expect: 100-continue" is answered by the application, multipart bodies are left to the application, and requests that
 // fasthttp itself refuses are answered with a short text.
 func (f *Front) Configure(s *fasthttp.Server) {
 	s.StreamRequestBody = true
 	s.DisablePreParseMultipartForm = true
 	s.SecureErrorLogMessage = true
+	s.ExpectHandler = f.Expect
 	s.ErrorHandler = refuseUnread
 }
 
@@ -31,6 +32,6 @@ func refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 	}
 	head, body := refusal(refuseAndClose(status, reason))
 	sink := fasthttpSink{&ctx.Response}
-	sink.start(&head)
+	sink.start(&head, true)
 	sink.write(body)
 }

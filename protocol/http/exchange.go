@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"sync"
 
 	"github.com/portico-go/portico/protocol"
@@ -32,14 +33,17 @@ type exchange struct {
 	event Request
 	body  body
 	life  *protocol.Lifecycle
-	conn  net.Conn // fasthttp's, for the tracker and deadlines; nil behind Handler
+	conn  net.Conn // fasthttp's; nil behind Handler
+
+	deadlines bool // conn has them
 
 	mu       sync.Mutex
-	sink     sink            // nil when the answer is out of this package's hands
+	sink     sink            // nil when the exchange is over
 	scope    *protocol.Scope // the first one, from Open on
 	opened   bool            // Open has returned: the mode is settled
 	started  bool            // the answer has a head
 	complete bool            // the answer is whole
+	serving  bool            // beyond Expect
 	over     bool
 	stream   *stream // nil for a buffered handler
 }
@@ -72,14 +76,21 @@ func (x *exchange) begin(parent context.Context, filled error) bool {
 	} else if err = life.Open(x); err == nil {
 		return true
 	}
+	x.drop(err)
+	return false
+}
+
+// drop ends an exchange that is not served.
+func (x *exchange) drop(cause error) {
 	x.mu.Lock()
 	s := x.stream
 	x.mu.Unlock()
-	if s != nil {
-		s.abandon()
+	if s == nil {
+		x.end(cause)
+		return
 	}
-	x.end(err)
-	return false
+	s.box.Close(func() { x.end(cause) })
+	s.box.Release()
 }
 
 // policy settles how the request is served, when Open has returned.
@@ -93,6 +104,9 @@ func (x *exchange) policy() Policy {
 	}
 	if p.Stream && !p.native && !x.started && x.stream == nil {
 		x.stream = newStream(x)
+	}
+	if x.stream != nil { // the handler may outlast fasthttp's buffers
+		x.body.whole = slices.Clone(x.body.whole)
 	}
 	return p
 }
@@ -140,7 +154,7 @@ func (x *exchange) deliver(p Policy, deliver func(protocol.Event) error) error {
 // has returned.
 func (x *exchange) deliverParts(limit int64, deliver func(protocol.Event) error) error {
 	if x.body.r == nil {
-		x.event.Body, x.body.done = x.body.whole, true
+		x.event.Body = x.body.whole
 		if limit > 0 && int64(len(x.event.Body)) > limit {
 			err := tooLarge(limit)
 			x.life.Terminate(err)
@@ -163,10 +177,10 @@ func (x *exchange) deliverParts(limit int64, deliver func(protocol.Event) error)
 			x.fail(err)
 			return err
 		}
-		if err := deliver(&Request{Body: buf[:n], More: !x.body.done}); err != nil {
+		if err := deliver(&Request{Body: buf[:n], More: !x.body.done.Load()}); err != nil {
 			return err
 		}
-		if x.body.done {
+		if x.body.done.Load() {
 			return nil
 		}
 	}

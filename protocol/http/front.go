@@ -27,11 +27,50 @@ func RequestHandler(app protocol.Application, cfg Config) fasthttp.RequestHandle
 	return NewFront(app, cfg).ServeFastHTTP
 }
 
+// pendingKey is where Expect leaves an exchange for ServeFastHTTP.
+type pendingKey struct{}
+
+// Expect decides about a request that waits for "100 Continue" before it sends its
+// body (RFC 9110, section 10.1.1): the application opens first, and if it refuses,
+// or the body is longer than the route takes, that is the answer and nothing more is
+// read. It is a fasthttp.Server's ExpectHandler; Configure sets it.
+func (f *Front) Expect(ctx *fasthttp.RequestCtx) int {
+	x := f.open(ctx)
+	if x == nil {
+		return ctx.Response.StatusCode()
+	}
+	p := x.policy()
+	if length := int64(ctx.Request.Header.ContentLength()); p.BodyLimit > 0 && length > p.BodyLimit {
+		err := tooLarge(p.BodyLimit)
+		x.life.Terminate(err)
+		x.refuse(ctx, err)
+		return ctx.Response.StatusCode()
+	}
+	ctx.SetUserValue(pendingKey{}, x)
+	return fasthttp.StatusContinue
+}
+
+// Close implements io.Closer, for fasthttp: it forgets a request that Expect let
+// through if its body does not come.
+func (x *exchange) Close() error {
+	x.mu.Lock()
+	serving := x.serving
+	x.mu.Unlock()
+	if !serving {
+		x.life.Cancel(protocol.ErrReset)
+		x.drop(protocol.ErrReset)
+	}
+	return nil
+}
+
 // ServeFastHTTP serves one request. A buffered handler has had its Disconnect when
 // it returns; then its answer is in fasthttp's response. A streaming one's has a
 // head by then.
 func (f *Front) ServeFastHTTP(ctx *fasthttp.RequestCtx) {
-	x := f.open(ctx)
+	x, ok := ctx.UserValue(pendingKey{}).(*exchange)
+	if !ok {
+		x = f.open(ctx)
+	}
 	if x != nil {
 		x.serveFastHTTP(ctx)
 	}
@@ -56,15 +95,45 @@ func (f *Front) open(ctx *fasthttp.RequestCtx) *exchange {
 	if x.begin(parent, err) {
 		return x
 	}
-	x.body = fasthttpBody(ctx, f.cfg.StallTimeout)
-	x.settleBody(ctx)
+	x.body.initFastHTTP(ctx, x)
+	x.answerRefused(ctx)
 	return nil
+}
+
+// refuse ends an exchange that was opened, but is not to be served.
+func (x *exchange) refuse(ctx *fasthttp.RequestCtx, cause error) {
+	x.drop(cause)
+	x.answerRefused(ctx)
+}
+
+// answerRefused answers a request that was refused before it was served.
+func (x *exchange) answerRefused(ctx *fasthttp.RequestCtx) {
+	if s := x.stream; s != nil {
+		head, body, whole := s.await()
+		if !whole { // the application failed in the middle of an answer
+			h, b := refusal(&protocol.Reject{Status: 500})
+			head, body = &h, b
+		}
+		sink := fasthttpSink{&ctx.Response}
+		sink.start(head, false)
+		sink.write(body)
+	}
+	x.settleBody(ctx)
 }
 
 // serveFastHTTP serves an open request.
 func (x *exchange) serveFastHTTP(ctx *fasthttp.RequestCtx) {
-	x.body = fasthttpBody(ctx, x.cfg.StallTimeout)
-	x.serveBuffered(x.policy())
+	x.mu.Lock()
+	x.serving = true
+	x.mu.Unlock()
+	x.deadlines = ctx.ConnRequestNum() > 0 // a RequestCtx made by hand has no connection
+	x.body.initFastHTTP(ctx, x)
+	p := x.policy()
+	if x.stream != nil {
+		x.serveStream(ctx, p)
+		return
+	}
+	x.serveBuffered(p)
 	x.settleBody(ctx)
 }
 
@@ -74,4 +143,5 @@ func (x *exchange) settleBody(ctx *fasthttp.RequestCtx) {
 	if !x.body.skip() {
 		ctx.SetConnectionClose()
 	}
+	x.body.stop()
 }

@@ -54,13 +54,17 @@ func (x *exchange) store(ev protocol.Event) error {
 		}
 		x.complete = true
 	default:
-		return fmt.Errorf("http: %s is no answer to an HTTP request: send an *http.Response, or *http.ResponseStart and *http.ResponseBody", ev.EventType())
+		return notAnswer(ev)
 	}
 	return nil
 }
 
+func notAnswer(ev protocol.Event) error {
+	return fmt.Errorf("http: %s is no answer to an HTTP request: send an *http.Response, or an *http.ResponseStart and *http.ResponseBody", ev.EventType())
+}
+
 func (x *exchange) answer(head *protocol.Head, body []byte) {
-	x.sink.start(head)
+	x.sink.start(head, x.started)
 	if len(body) > 0 && !bodyless(head.Status) {
 		x.sink.write(body)
 	}

@@ -1,0 +1,106 @@
+package http
+
+import (
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/portico-go/portico/protocol"
+)
+
+// serveStream serves a streaming handler: it runs on goroutines of its own, and
+// this one, fasthttp's, writes what it sends.
+func (x *exchange) serveStream(ctx *fasthttp.RequestCtx, p Policy) {
+	s := x.stream
+	go s.run(p)
+	head, whole, isWhole := s.await()
+	if !x.body.done.Load() {
+		ctx.SetConnectionClose() // what is left of it would be taken for a request
+	}
+	switch {
+	case head == nil:
+		s.finish(protocol.ErrReset)
+		ctx.SetConnectionClose()
+	case isWhole:
+		sink := fasthttpSink{&ctx.Response}
+		sink.start(head, false)
+		sink.write(whole)
+		s.finish(nil)
+	default:
+		fasthttpSink{&ctx.Response}.start(head, false)
+		ctx.Response.ImmediateHeaderFlush = true
+		ctx.Response.SetBodyStream(&streamReader{stream: s}, contentLength(head.Header))
+	}
+}
+
+// contentLength returns the Content-Length among fields, or -1.
+func contentLength(fields protocol.Fields) int {
+	n, err := strconv.Atoi(fields.Get("Content-Length"))
+	if err != nil || n < 0 {
+		return -1
+	}
+	return n
+}
+
+// A streamReader is a stream as fasthttp takes it.
+type streamReader struct {
+	*stream
+	part []byte // taken, for Read
+	rest []byte // of part
+	err  error  // of WriteTo or Read
+}
+
+// SupportsBodyWriteTo implements fasthttp.BodyWriterTo.
+func (*streamReader) SupportsBodyWriteTo() bool { return true }
+
+// WriteTo implements io.WriterTo.
+func (r *streamReader) WriteTo(w io.Writer) (n int64, err error) {
+	n, r.err = r.stream.WriteTo(w)
+	return n, r.err
+}
+
+// Read implements io.Reader, for whatever stands between fasthttp and the stream
+// and does not know WriteTo.
+func (r *streamReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		if r.part != nil {
+			r.took(r.part)
+		}
+		if r.part, r.err = r.next(); r.err != nil {
+			return 0, r.err
+		}
+		r.rest = r.part
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// CloseWithError implements fasthttp.ReadCloserWithError. fasthttp calls it when
+// it has written the answer, or could not.
+func (r *streamReader) CloseWithError(err error) error {
+	switch {
+	case r.err != nil && r.err != io.EOF:
+		r.finish(r.err)
+	case err != nil:
+		r.finish(r.writeError(err))
+	default:
+		r.finish(nil)
+	}
+	return nil
+}
+
+// extendWrite sets the deadline of the next write.
+func (x *exchange) extendWrite(t time.Time) error {
+	if !x.deadlines {
+		return nil
+	}
+	return x.conn.SetWriteDeadline(t)
+}
+
+// interruptWrite makes a write that hangs fail.
+func (x *exchange) interruptWrite() {
+	_ = x.extendWrite(time.Unix(1, 0)) // a connection without deadlines fails later
+}
