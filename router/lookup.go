@@ -42,11 +42,10 @@ func (r *URLRouter) inTrees(s *search, scope *protocol.Scope, path string) bool 
 	return s.walk(&r.tree, path)
 }
 
-// hostname returns a Host header without its port, in lower case.
+// hostname returns a Host header without its port, in lower case. Of an IPv6
+// address, which no pattern has, it returns a part.
 func hostname(host string) string {
-	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
-		host = host[:i]
-	}
+	host, _, _ = strings.Cut(host, ":")
 	return strings.ToLower(host)
 }
 

@@ -214,4 +214,7 @@ func TestR18_NestedRoutersNeedNoInclude(t *testing.T) {
 	inner := routerOf(t, router.Path("/c/{id}", app("c")))
 	r := routerOf(t, router.Mount("/a", routerOf(t, router.Mount("/b", inner))), router.Path("/direct/{x...}", inner))
 	want(t, r, map[string]string{"/a/b/c/1": "c /a/b|/c/1 id=1", "/a/b/d": "404", "/direct/c/1": "404"})
+
+	root := routerOf(t, router.Mount("/", routerOf(t, router.Path("/", app("root"))), router.Default("x", "1")))
+	want(t, routerOf(t, router.Mount("/a", root)), map[string]string{"/a": "root /a| x=1", "/a/": "root /a|/ x=1"})
 }

@@ -16,7 +16,10 @@ import (
 // literal. It must not be changed once connections are opened; then it is safe
 // for concurrent use.
 //
-// A connection of another protocol is refused with 404. A server reports a
+// A connection of another protocol is refused with 404. A plain GET for which the
+// application of "http" has no route, while a URLRouter behind "websocket" has one
+// for its path, is refused with 426: the client forgot to ask for the upgrade, or a
+// proxy took that away. A server reports a
 // listener that speaks a protocol which is not in its router before it listens.
 type ProtocolTypeRouter map[string]protocol.Application
 
@@ -28,7 +31,11 @@ func (r ProtocolTypeRouter) Open(ctx context.Context, scope *protocol.Scope, con
 	if app == nil {
 		return nil, protocol.Rejectf(http.StatusNotFound, "no application for the protocol %q", scope.Protocol())
 	}
-	return app.Open(ctx, scope, conn)
+	handler, err := app.Open(ctx, scope, conn)
+	if err != nil && scope.Protocol() == "http" && isNotFound(err) && r.servesUpgraded(scope) {
+		return nil, upgradeRequired()
+	}
+	return handler, err
 }
 
 // Describe lists the applications, labelled with their protocols. Its Err names a
