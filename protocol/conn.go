@@ -73,7 +73,7 @@ type Conn struct {
 	mu       sync.Mutex // guards what follows
 	state    State
 	accepted bool
-	ended    bool    // Lifecycle.End was called; the transport's own order guards it
+	ended    bool    // Lifecycle.End was called
 	cause    error   // the first reason to end
 	refusal  *Reject // what was sent
 	timers   timers

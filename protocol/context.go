@@ -12,11 +12,15 @@ import (
 type connContext struct {
 	parent context.Context
 
-	mu     sync.Mutex
-	inner  context.Context
+	mu    sync.Mutex
+	over  bool           // cancelled, perhaps before inner was made
+	cause error          // of over
+	inner *cancelContext // made when needed
+}
+
+type cancelContext struct {
+	context.Context
 	cancel context.CancelCauseFunc
-	over   bool  // cancelled, perhaps before inner was made
-	cause  error // of over
 }
 
 // Deadline implements context.Context.
@@ -41,12 +45,13 @@ func (c *connContext) current(needed bool) context.Context {
 		if !needed && !c.over {
 			return c.parent
 		}
-		c.inner, c.cancel = context.WithCancelCause(c.parent)
+		ctx, cancel := context.WithCancelCause(c.parent)
+		c.inner = &cancelContext{ctx, cancel}
 		if c.over {
-			c.cancel(c.cause)
+			cancel(c.cause)
 		}
 	}
-	return c.inner
+	return c.inner.Context
 }
 
 // cancelWith cancels the context; the first cause stays.
@@ -57,8 +62,8 @@ func (c *connContext) cancelWith(cause error) {
 		return
 	}
 	c.over, c.cause = true, cause
-	if c.cancel != nil {
-		c.cancel(cause)
+	if c.inner != nil {
+		c.inner.cancel(cause)
 	}
 }
 

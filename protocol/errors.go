@@ -194,7 +194,7 @@ func CloseOf(err error) (c *CloseError, unexpected bool) {
 		return &CloseError{Code: CloseInternalError, Reason: "handshake took too long", Err: err}, false
 	case errors.Is(err, ErrSlow):
 		return &CloseError{Code: CloseTryAgainLater, Reason: "client too slow", Err: err}, false
-	case errors.Is(err, context.Canceled), errors.Is(err, ErrReset), errors.Is(err, ErrClosed), errors.Is(err, ErrHandshakeTimeout):
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrReset), errors.Is(err, ErrClosed):
 		return &CloseError{Code: CloseAbnormal, Err: err}, false
 	}
 	return &CloseError{Code: CloseInternalError, Reason: "internal error", Err: err}, true

@@ -33,7 +33,6 @@ type Lifecycle struct {
 	conn    Conn
 	scope   *Scope // nil when Open has returned: the application keeps the one it needs
 	handler Handler
-	ended   bool
 }
 
 // NewLifecycle begins a connection. parent is the server's context, whose values
@@ -233,14 +232,15 @@ func (l *Lifecycle) Cancel(cause error) {
 // run, the handler's Disconnect among them. It returns when they have. A cause of
 // ErrClosed is none: it says that the connection is over, not why.
 func (l *Lifecycle) End(cause error) {
-	if l.ended {
-		return
-	}
-	l.ended = true
 	if errors.Is(cause, ErrClosed) {
 		cause = nil
 	}
 	l.conn.mu.Lock()
+	if l.conn.ended {
+		l.conn.mu.Unlock()
+		return
+	}
+	l.conn.ended = true
 	l.conn.stopTimers()
 	l.conn.setCause(cause)
 	cause = l.conn.cause

@@ -24,12 +24,12 @@ type record struct {
 	cleanups []cleanup
 	values   []Binding
 	route    string
-	answered bool  // the hooks have run, or run now
-	ended    bool  // the cleanups have run
 	cause    error // why it ended
 
-	hasHandler   bool // Open returned a handler that had no Disconnect yet
-	disconnectAt int  // how many cleanups were there before it
+	answered     bool   // the hooks have run, or run now
+	ended        bool   // the cleanups have run
+	hasHandler   bool   // Open returned a handler that had no Disconnect yet
+	disconnectAt uint32 // how many cleanups were there before it
 }
 
 // A Mark remembers how long a connection's record was.
@@ -127,7 +127,7 @@ func (r *record) onClose(c cleanup) {
 func (r *record) opened() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.disconnectAt = len(r.cleanups)
+	r.disconnectAt = uint32(len(r.cleanups))
 	r.hasHandler = true
 }
 
@@ -141,7 +141,7 @@ func (r *record) end(cause error) (c cleanup, ok bool) {
 	}
 	n := len(r.cleanups)
 	switch {
-	case r.hasHandler && n <= r.disconnectAt:
+	case r.hasHandler && n <= int(r.disconnectAt):
 		r.hasHandler = false
 		return nil, true
 	case n == 0:

@@ -9,62 +9,6 @@ import (
 	"strings"
 )
 
-// A Framing says what a protocol's messages look like on the wire, so that a
-// consumer can render one value for each.
-type Framing string
-
-// The framings that portico's own protocols have.
-const (
-	FramingNone    Framing = ""        // no messages: HTTP, jobs
-	FramingMessage Framing = "message" // messages of any content: WebSocket
-	FramingLine    Framing = "line"    // one line of text each: chat
-)
-
-// A Request is what a connection asked for when it opened, the same for every
-// protocol. A protocol fills it once, hands it to NewScope or NewLifecycle, and
-// never touches it again; nothing in it may alias a recycled buffer.
-type Request struct {
-	// Protocol names the protocol: "http", "websocket", "chat", "channel".
-	Protocol string
-	// Framing says what the connection's messages look like.
-	Framing Framing
-	// Version is the protocol's version if it has one: "1.0" or "1.1" for HTTP.
-	Version string
-	// Method is HTTP's method, "GET" for a WebSocket handshake, else empty.
-	Method string
-	// Scheme is "http", "https", "ws", "wss", "chat", …
-	Scheme string
-	// Target is the path with the query, as the client sent it: "/a%20b?c=d".
-	Target string
-	// RootPath is the prefix of the path under which the application is mounted,
-	// without a slash at its end. A path outside of it is refused with 404.
-	RootPath string
-	// Headers are the client's header fields. A protocol without headers offers
-	// the lines of its handshake as headers.
-	Headers Headers
-	// Subprotocols are the WebSocket subprotocols the client offered, in its order.
-	Subprotocols []string
-	// Client is the address of the peer; it is not valid for a unix socket.
-	Client netip.AddrPort
-	// Server is the address on which the connection was accepted; it is not
-	// valid for a unix socket.
-	Server netip.AddrPort
-	// Peer is who is at the other end of a unix socket, nil elsewhere.
-	Peer *PeerCredentials
-	// TLS is the state of the TLS connection, nil without TLS.
-	TLS *tls.ConnectionState
-	// Channel is the name of the channel that a "channel" scope works on.
-	Channel string
-}
-
-// PeerCredentials are what the kernel says of the process at the other end of a
-// unix socket.
-type PeerCredentials struct {
-	PID int32
-	UID uint32
-	GID uint32
-}
-
 // A Scope says what a connection is: what was asked for, and what middleware and
 // routers found out about it. It is immutable and safe for concurrent use; With
 // derives another one. All scopes of a connection share one record, into which
@@ -73,9 +17,8 @@ type Scope struct {
 	req    *Request
 	rec    *record
 	path   string // decoded
-	raw    string // rawPath, as the client sent it
-	query  string
-	at     int // raw[:at] belongs to the root path
+	raw    uint32 // req.Target[:raw] is the path as the client sent it
+	at     uint32 // req.Target[:at] belongs to the root path
 	values []Binding
 	params []Param
 }
@@ -99,16 +42,17 @@ func newScope(req *Request, rec *record, values []Binding) (*Scope, error) {
 	if req.Target == "" {
 		return s, nil
 	}
-	var err error
-	if s.path, s.raw, s.query, err = SplitTarget(req.Target); err != nil {
-		return nil, &Reject{Status: 400, Reason: err.Error(), Err: err}
+	path, raw, _, err := SplitTarget(req.Target)
+	if err != nil {
+		return nil, &Reject{Status: 400, Reason: strings.TrimPrefix(err.Error(), "protocol: "), Err: err}
 	}
 	if root := req.RootPath; root != "" {
-		if !strings.HasPrefix(s.raw, root) || len(s.raw) > len(root) && s.raw[len(root)] != '/' {
+		if !strings.HasPrefix(raw, root) || len(raw) > len(root) && raw[len(root)] != '/' {
 			return nil, &Reject{Status: 404, Reason: "not found"}
 		}
-		s.at = len(root)
+		s.at = uint32(len(root))
 	}
+	s.path, s.raw = path, uint32(len(raw))
 	return s, nil
 }
 
@@ -131,28 +75,33 @@ func (s *Scope) Scheme() string { return s.req.Scheme }
 func (s *Scope) Path() string { return s.path }
 
 // RawPath returns the whole path as the client sent it.
-func (s *Scope) RawPath() string { return s.raw }
+func (s *Scope) RawPath() string { return s.req.Target[:s.raw] }
 
 // RootPath returns what mounts have consumed of the raw path, without a slash at
 // its end.
-func (s *Scope) RootPath() string { return s.raw[:s.at] }
+func (s *Scope) RootPath() string { return s.req.Target[:s.at] }
 
 // Rest returns what is left of the raw path for the next router, still
 // percent-encoded: a router splits it into segments before it decodes them.
-func (s *Scope) Rest() string { return s.raw[s.at:] }
+func (s *Scope) Rest() string { return s.req.Target[s.at:s.raw] }
 
 // RawQuery returns the query without the question mark, as the client sent it.
-func (s *Scope) RawQuery() string { return s.query }
+func (s *Scope) RawQuery() string {
+	if len(s.req.Target) <= int(s.raw) {
+		return ""
+	}
+	return s.req.Target[s.raw+1:]
+}
 
 // Query returns the first value of a query parameter, decoded, or "". It parses
 // no more of the query than it has to.
 func (s *Scope) Query(name string) string {
-	v, _ := lookupQuery(s.query, name)
+	v, _ := lookupQuery(s.RawQuery(), name)
 	return v
 }
 
 // LookupQuery is Query that also reports whether the parameter is there.
-func (s *Scope) LookupQuery(name string) (string, bool) { return lookupQuery(s.query, name) }
+func (s *Scope) LookupQuery(name string) (string, bool) { return lookupQuery(s.RawQuery(), name) }
 
 // Headers returns the client's header fields.
 func (s *Scope) Headers() Headers { return s.req.Headers }
@@ -256,6 +205,7 @@ func (s *Scope) With(values ...Binding) *Scope {
 func (s *Scope) WithRequest(edit func(*Request)) *Scope {
 	d, req := *s, *s.req
 	edit(&req)
+	req.Target, req.RootPath = s.req.Target, s.req.RootPath
 	d.req = &req
 	return &d
 }
@@ -271,11 +221,13 @@ func (s *Scope) WithRootPath(root string) (*Scope, error) {
 		return nil, err
 	case len(raw) != len(root), strings.HasSuffix(root, "/"), strings.Contains(root, "//"):
 		return nil, errors.New("protocol: a root path must have no query, no empty segment and no slash at its end")
-	case s.raw == "":
+	case s.raw == 0:
 		return nil, errors.New("protocol: a scope without a path has no root path")
 	}
-	d := *s
-	d.path, d.raw, d.at = path+s.path, root+s.raw, len(root)+s.at
+	d, req := *s, *s.req
+	req.Target = root + req.Target
+	d.req = &req
+	d.path, d.raw, d.at = path+s.path, uint32(len(root))+s.raw, uint32(len(root))+s.at
 	return &d, nil
 }
 
@@ -283,7 +235,7 @@ func (s *Scope) WithRootPath(root string) (*Scope, error) {
 // become part of the root path, and params are added. The params are kept.
 func (s *Scope) Descend(consumed int, params []Param) *Scope {
 	d := *s
-	d.at += consumed
+	d.at += uint32(consumed)
 	if len(s.params) == 0 {
 		d.params = params
 	} else if len(params) > 0 {
@@ -295,7 +247,9 @@ func (s *Scope) Descend(consumed int, params []Param) *Scope {
 // OnResponse registers a hook that sees, and may change, the head of the answer
 // to the handshake or request before it is sent: an HTTP response, a WebSocket's
 // 101, a refusal. Hooks run once, in the order of their registration; they may
-// block. One that fails turns the answer into a 500. Once the head is out
+// block. One that fails turns the answer into a 500, and those behind it do not
+// run. When a timeout or the shutdown refuses, hooks run beside an Open or a Handle
+// that is still busy, so what they share with it needs a lock. Once the hooks run
 // OnResponse returns ErrHeadersSent.
 func (s *Scope) OnResponse(hook func(ctx context.Context, head *Head) error) error {
 	return s.rec.onResponse(hook)

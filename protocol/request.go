@@ -1,0 +1,62 @@
+package protocol
+
+import (
+	"crypto/tls"
+	"net/netip"
+)
+
+// A Framing says what a protocol's messages look like on the wire, so that a
+// consumer can render one value for each.
+type Framing string
+
+// The framings that portico's own protocols have.
+const (
+	FramingNone    Framing = ""        // no messages: HTTP, jobs
+	FramingMessage Framing = "message" // messages of any content: WebSocket
+	FramingLine    Framing = "line"    // one line of text each: chat
+)
+
+// A Request is what a connection asked for when it opened, the same for every
+// protocol. A protocol fills it once, hands it to NewScope or NewLifecycle, and
+// never touches it again; nothing in it may alias a recycled buffer.
+type Request struct {
+	// Protocol names the protocol: "http", "websocket", "chat", "channel".
+	Protocol string
+	// Framing says what the connection's messages look like.
+	Framing Framing
+	// Version is the protocol's version if it has one: "1.0" or "1.1" for HTTP.
+	Version string
+	// Method is HTTP's method, "GET" for a WebSocket handshake, else empty.
+	Method string
+	// Scheme is "http", "https", "ws", "wss", "chat", …
+	Scheme string
+	// Target is the path with the query, as the client sent it: "/a%20b?c=d".
+	Target string
+	// RootPath is the prefix of the path under which the application is mounted,
+	// without a slash at its end. A path outside of it is refused with 404.
+	RootPath string
+	// Headers are the client's header fields. A protocol without headers offers
+	// the lines of its handshake as headers.
+	Headers Headers
+	// Subprotocols are the WebSocket subprotocols the client offered, in its order.
+	Subprotocols []string
+	// Client is the address of the peer; it is not valid for a unix socket.
+	Client netip.AddrPort
+	// Server is the address on which the connection was accepted; it is not
+	// valid for a unix socket.
+	Server netip.AddrPort
+	// Peer is who is at the other end of a unix socket, nil elsewhere.
+	Peer *PeerCredentials
+	// TLS is the state of the TLS connection, nil without TLS.
+	TLS *tls.ConnectionState
+	// Channel is the name of the channel that a "channel" scope works on.
+	Channel string
+}
+
+// PeerCredentials are what the kernel says of the process at the other end of a
+// unix socket.
+type PeerCredentials struct {
+	PID int32
+	UID uint32
+	GID uint32
+}
