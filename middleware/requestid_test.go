@@ -81,3 +81,15 @@ func ExampleRequestID() {
 	fmt.Println(protocol.Check(app))
 	// Output: <nil>
 }
+
+func TestRequestIDTrustsThePeerNotTheClientItNames(t *testing.T) {
+	t.Parallel()
+	mw := protocol.Chain(
+		middleware.ProxyHeaders(middleware.ProxyHeadersConfig{TrustedProxies: []string{"192.0.2.7"}}),
+		middleware.RequestID(middleware.RequestIDConfig{TrustedProxies: []string{"192.0.2.7"}}),
+	)
+	scope := scopeBehind(t, mw, request(t, "http", "X-Forwarded-For: 10.1.2.3", "X-Request-ID: abc"))
+	if id, _ := middleware.RequestIDKey.From(scope); id != "abc" || scope.Client().Addr().String() != "10.1.2.3" {
+		t.Errorf("the id is %q for the client %v, want the proxy's", id, scope.Client())
+	}
+}
