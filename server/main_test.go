@@ -96,6 +96,7 @@ func talk(t *testing.T, addr, text string) string {
 	if err != nil {
 		t.Fatalf("after %q: %v", answer, err)
 	}
+	_ = c.Close() // or the server lingers
 	return string(answer)
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -13,6 +14,10 @@ import (
 	"github.com/portico-go/portico/protocol"
 	"github.com/portico-go/portico/protocol/chat"
 )
+
+// lastWords is how long the server outlives the last handler's time to return, so
+// that it is logged.
+const lastWords = 100 * time.Millisecond
 
 // A Server serves one application over any number of protocols and listeners.
 type Server struct {
@@ -170,17 +175,13 @@ func (s *Server) run(ctx context.Context) error {
 
 // drain ends all connections.
 func (s *Server) drain() error {
-	ctx, cancel := context.WithTimeout(s.base, s.timeouts.Shutdown)
-	defer cancel()
 	s.beginDrain()
-	if s.wait(ctx) {
+	if s.overWithin(s.timeouts.Shutdown) {
 		return nil
 	}
 	s.log.Warn("handlers did not finish in time: their contexts are cancelled", zap.Duration("after", s.timeouts.Shutdown))
 	s.abort()
-	ctx, cancel = context.WithTimeout(s.base, s.timeouts.Handler)
-	defer cancel()
-	if s.wait(ctx) {
+	if s.overWithin(s.timeouts.Handler + lastWords) {
 		return nil
 	}
 	s.mu.Lock()
@@ -219,12 +220,14 @@ func (s *Server) abort() {
 	}
 }
 
-// wait reports whether everything was over before ctx was.
-func (s *Server) wait(ctx context.Context) bool {
+// overWithin reports whether everything is over before d is.
+func (s *Server) overWithin(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
 	select {
 	case <-s.over:
 		return true
-	case <-ctx.Done():
+	case <-timer.C:
 		return false
 	}
 }

@@ -1,0 +1,236 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/portico-go/portico/middleware"
+	"github.com/portico-go/portico/protocol"
+	httpproto "github.com/portico-go/portico/protocol/http"
+	"github.com/portico-go/portico/server"
+)
+
+// buffer is a bytes.Buffer for concurrent use.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// logged returns a logger with what it logs.
+func logged() (*zap.Logger, *buffer) {
+	logs := &buffer{}
+	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
+	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(logs), zap.DebugLevel)), logs
+}
+
+// opening is each protocol's way to ask for a path, and then to send a message.
+var opening = map[string]struct{ open, refused500 string }{
+	"http":      {"GET /?password=secret HTTP/1.1\r\nHost: x\r\nCookie: sessionid=secret\r\nConnection: close\r\n\r\n", "HTTP/1.1 500 "},
+	"websocket": {upgradeRequest("/?password=secret", "Cookie: sessionid=secret\r\n"), "HTTP/1.1 500 "},
+	"chat":      {"/nick alice\n/pass secret\n/cookie sessionid=secret\n/join /?password=secret\n", "/err 500 "},
+}
+
+// A panic in any phase is answered, logged once with its stack, and leaks nothing;
+// the server goes on.
+func TestPanics(t *testing.T) {
+	t.Parallel()
+	panicIn := func(phase string) protocol.Application {
+		app := newRecorder()
+		app.open = func(context.Context, *protocol.Scope) error {
+			if phase == "Open" {
+				panic("secret reason")
+			}
+			return nil
+		}
+		app.handle = func(_ context.Context, conn *protocol.Conn, ev protocol.Event) error {
+			switch ev.(type) {
+			case *protocol.Disconnect:
+				if phase == "Disconnect" {
+					panic("secret reason")
+				}
+				return nil
+			case *protocol.Connect, *httpproto.Request:
+				if phase == "Connect" {
+					panic("secret reason")
+				}
+			}
+			return protocol.Rejectf(418, "no")
+		}
+		if phase == "middleware" {
+			return middleware.Transform{Name: "broken", Scope: func(context.Context, *protocol.Scope) (*protocol.Scope, error) {
+				panic("secret reason")
+			}}.Middleware()(app)
+		}
+		return app
+	}
+	for _, phase := range []string{"Open", "middleware", "Connect", "Disconnect"} {
+		for name, p := range opening {
+			t.Run(phase+" "+name, func(t *testing.T) {
+				t.Parallel()
+				logger, logs := logged()
+				addr, stop := run(t, panicIn(phase), server.Config{Logger: logger})
+				want := p.refused500
+				if phase == "Disconnect" {
+					want = strings.Replace(want, "500", "418", 1)
+				}
+				for range 2 { // the second shows that the server goes on
+					got := talk(t, addr, p.open)
+					if !strings.HasPrefix(got, want) || strings.Contains(got, "secret") {
+						t.Fatalf("got %q, want %q and nothing of the reason", got, want)
+					}
+				}
+				if err := stop(); err != nil {
+					t.Fatal(err)
+				}
+				text := logs.String()
+				if n := strings.Count(text, `"the application failed"`); n != 2 {
+					t.Errorf("logged %d times, want twice:\n%s", n, text)
+				}
+				if !strings.Contains(text, "TestPanics") {
+					t.Errorf("there is no stack in %s", text)
+				}
+				if strings.Contains(text, "password") || strings.Contains(text, "sessionid") {
+					t.Errorf("a credential is in %s", text)
+				}
+			})
+		}
+	}
+}
+
+func TestPanicInReceive(t *testing.T) {
+	t.Parallel()
+	logger, logs := logged()
+	addr, stop := run(t, all, server.Config{Logger: logger})
+	if got := talk(t, addr, "/join /rooms/go\npanic\n"); !strings.HasPrefix(got, "/ok\n/err 500 ") {
+		t.Errorf("chat: %q, want /err 500", got)
+	}
+	if got := talk(t, addr, "/join /rooms/go\nerror\n"); !strings.HasPrefix(got, "/ok\n/err 500 ") || strings.Contains(got, "broken") {
+		t.Errorf("chat: %q, want /err 500", got)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(logs.String(), `"the application failed"`); n != 2 {
+		t.Errorf("logged %d times, want twice:\n%s", n, logs)
+	}
+}
+
+// A peer that resets during a slow Open, or while a handler runs, cancels it.
+func TestResetCancels(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []string{"Open", "Handle"} {
+		for name, p := range opening {
+			t.Run(phase+" "+name, func(t *testing.T) {
+				t.Parallel()
+				app := newRecorder()
+				entered, causes := make(chan struct{}), make(chan error, 1)
+				block := func(ctx context.Context) error {
+					close(entered)
+					<-ctx.Done()
+					causes <- context.Cause(ctx)
+					return context.Cause(ctx)
+				}
+				if phase == "Open" {
+					app.open = func(ctx context.Context, _ *protocol.Scope) error { return block(ctx) }
+				}
+				app.handle = func(ctx context.Context, _ *protocol.Conn, ev protocol.Event) error {
+					if _, ok := ev.(*protocol.Disconnect); ok {
+						return nil
+					}
+					return block(ctx)
+				}
+				addr := start(t, app, server.Config{})
+				c := dial(t, addr)
+				if _, err := io.WriteString(c, p.open); err != nil {
+					t.Fatal(err)
+				}
+				<-entered
+				if err := c.(*net.TCPConn).SetLinger(0); err != nil {
+					t.Fatal(err)
+				}
+				_ = c.Close()
+				select {
+				case cause := <-causes:
+					if !errors.Is(cause, protocol.ErrReset) {
+						t.Fatalf("cause = %v, want ErrReset", cause)
+					}
+				case <-time.After(patience):
+					t.Fatal("the reset did not cancel the context")
+				}
+			})
+		}
+	}
+}
+
+// A route miss is a 404 with a line at debug level, never a stack.
+func TestRouteMiss(t *testing.T) {
+	t.Parallel()
+	logger, logs := logged()
+	miss := protocol.ApplicationFunc(func(context.Context, *protocol.Scope, *protocol.Conn) (protocol.Handler, error) {
+		return nil, protocol.NoRoute()
+	})
+	addr, stop := run(t, miss, server.Config{Logger: logger})
+	for name, p := range opening {
+		want := strings.Replace(p.refused500, "500", "404", 1)
+		if got := talk(t, addr, p.open); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	text := logs.String()
+	if strings.Contains(text, `"level":"error"`) || strings.Contains(text, `"level":"warn"`) || strings.Count(text, `"no_route":true`) != 3 {
+		t.Errorf("logs = %s; want three lines at debug level", text)
+	}
+}
+
+// The observer sees each connection from its beginning to its end.
+func TestObserver(t *testing.T) {
+	t.Parallel()
+	seen := make(observer, 100)
+	addr, stop := run(t, all, server.Config{Observer: seen})
+	_ = talk(t, addr, "/join /rooms/go\nerror\n")
+	_ = talk(t, addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	close(seen)
+	var got []string
+	for o := range seen {
+		got = append(got, o)
+	}
+	want := "chat opened, chat accepted, chat error, chat closed, http opened, http accepted, http closed"
+	if strings.Join(got, ", ") != want {
+		t.Errorf("observed %v, want %s", got, want)
+	}
+}
+
+type observer chan string
+
+func (o observer) Observe(ob protocol.Observation) {
+	o <- fmt.Sprintf("%s %s", ob.Conn.Request().Protocol, ob.Kind)
+}
