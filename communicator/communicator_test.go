@@ -218,3 +218,25 @@ func TestAConnectionThatIsNeverOpened(t *testing.T) {
 	t.Parallel()
 	communicator.WebSocket(t, echo(), "/").Stop()
 }
+
+func TestChat(t *testing.T) {
+	t.Parallel()
+	app := &consumer.Messages[string]{
+		Connect: func(nick *string, _ context.Context, c *consumer.Conn) error {
+			*nick = c.Scope().Header("Nick")
+			return nil
+		},
+		Receive: func(nick *string, _ context.Context, c *consumer.Conn, m *protocol.Message) error {
+			return c.SendText(*nick + " says " + string(m.Data) + " in " + c.Scope().Path())
+		},
+	}
+	m := communicator.Chat(t, app, "/nick alice", "/join /rooms/go")
+	if _, err := m.Connect(); err != nil {
+		t.Fatal(err)
+	}
+	must(t, m.SendText("hi"))
+	if got, err := m.ReceiveText(); err != nil || got != "alice says hi in /rooms/go" {
+		t.Fatalf("ReceiveText = %q, %v", got, err)
+	}
+	must(t, m.Disconnect(protocol.CloseNormal))
+}

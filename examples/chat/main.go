@@ -1,0 +1,73 @@
+// Chat is one program in which a browser, a terminal and an HTTP client sit in the
+// same room: three protocols on one port, through one chain of middleware.
+//
+//	go run ./examples/chat
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/portico-go/portico/auth"
+	"github.com/portico-go/portico/channellayer"
+	"github.com/portico-go/portico/middleware"
+	"github.com/portico-go/portico/middleware/session"
+	"github.com/portico-go/portico/protocol"
+	"github.com/portico-go/portico/router"
+	"github.com/portico-go/portico/server"
+)
+
+func main() {
+	addr := flag.String("addr", "127.0.0.1:8000", "listen on `HOST:PORT`")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *addr); err != nil {
+		fmt.Fprintln(os.Stderr, "chat:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves the chat on addr until ctx is done, and then drains.
+func run(ctx context.Context, addr string) error {
+	app, err := chat()
+	if err != nil {
+		return err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	fmt.Printf("In a browser:   http://%s/   (alice/wonderland, bob/builder, carol/singer)\n", ln.Addr())
+	fmt.Printf("In a terminal:  (printf '/nick bob\\n/pass builder\\n/join /rooms/go\\n'; cat) | nc %s %s\n", host, port)
+	return server.New(app, server.Config{}).Serve(ctx, server.Listener{Net: ln})
+}
+
+// chat returns the application: one tree for all protocols.
+func chat() (protocol.Application, error) {
+	users, err := auth.Users(map[string]string{"alice": "wonderland", "bob": "builder", "carol": "singer"})
+	if err != nil {
+		return nil, err
+	}
+	hub, err := channellayer.New(channellayer.Config{})
+	if err != nil {
+		return nil, err
+	}
+	rooms := room(hub)
+	guard := protocol.Chain(middleware.AllowedHosts(), middleware.SameOrigin(middleware.SameOriginConfig{}))
+	stack := auth.Stack(users, session.New(session.NewMemoryStore(), session.Config{}))
+	return stack(router.ProtocolTypeRouter{
+		"http":      guard((&site{users: users, hub: hub}).routes()),
+		"websocket": guard(router.MustURLRouter(router.Path("/ws/chat/{room}", rooms))),
+		"chat":      auth.ChatUsername(users)(router.MustURLRouter(router.Path("/rooms/{room}", rooms))),
+	}), nil
+}

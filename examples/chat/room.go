@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+
+	"github.com/portico-go/portico/auth"
+	"github.com/portico-go/portico/channellayer"
+	"github.com/portico-go/portico/consumer"
+	"github.com/portico-go/portico/protocol"
+)
+
+// said is what everybody in a room receives: browsers as JSON, terminals as a line.
+type said struct {
+	Room string `json:"room"`
+	From string `json:"from"`
+	Via  string `json:"via"`
+	Text string `json:"text"`
+}
+
+// MarshalLine implements consumer.LineMarshaler.
+func (s said) MarshalLine() (string, error) {
+	return consumer.Lines("<"+s.From+"> ", s.Text), nil
+}
+
+// A say is what a client sends: {"text":"hi"} from a browser, a line from a terminal.
+type say struct {
+	Text string `json:"text"`
+}
+
+// UnmarshalLine implements consumer.LineUnmarshaler.
+func (s *say) UnmarshalLine(line string) error {
+	s.Text = line
+	return nil
+}
+
+// A member is one connection to a room. A browser and a terminal are the same here.
+type member struct {
+	room string
+	name string
+}
+
+// room returns the consumer of the rooms, for WebSocket and chat alike.
+func room(hub *channellayer.Hub) *consumer.Messages[member] {
+	return &consumer.Messages[member]{
+		Layer:      hub,
+		Connect:    (*member).connect,
+		Receive:    consumer.JSON((*member).say),
+		Broadcasts: consumer.Broadcasts{"said": consumer.Render[said]()},
+	}
+}
+
+// connect lets users in, and nobody else.
+func (m *member) connect(ctx context.Context, c *consumer.Conn) error {
+	user := auth.From(c.Scope())
+	if !user.IsAuthenticated() {
+		return protocol.Rejectf(403, "log in first")
+	}
+	m.room, m.name = c.Scope().Param("room"), user.Name()
+	return c.Join(ctx, group(m.room))
+}
+
+// say passes what a member says on to the room.
+func (m *member) say(ctx context.Context, c *consumer.Conn, in say) error {
+	if in.Text == "" {
+		return nil
+	}
+	return c.Broadcast(ctx, group(m.room), "said", said{
+		Room: m.room, From: m.name, Via: c.Scope().Protocol(), Text: in.Text,
+	})
+}
+
+// group names the channel layer's group of a room.
+func group(room string) string { return "room." + room }
