@@ -53,70 +53,73 @@ var opening = map[string]struct{ open, refused500 string }{
 	"chat":      {"/nick alice\n/pass secret\n/cookie sessionid=secret\n/join /?password=secret\n", "/err 500 "},
 }
 
+// panicky panics in one phase of a connection, and refuses otherwise.
+func panicky(phase string) protocol.Application {
+	panicIn := func(here string) {
+		if phase == here {
+			panic("secret reason")
+		}
+	}
+	app := newRecorder()
+	app.open = func(context.Context, *protocol.Scope) error {
+		panicIn("Open")
+		return nil
+	}
+	app.handle = func(_ context.Context, _ *protocol.Conn, ev protocol.Event) error {
+		switch ev.(type) {
+		case *protocol.Disconnect:
+			panicIn("Disconnect")
+		case *protocol.Connect, *httpproto.Request:
+			panicIn("Connect")
+			return protocol.Rejectf(418, "no")
+		}
+		return nil
+	}
+	return middleware.Transform{Name: "broken", Scope: func(_ context.Context, scope *protocol.Scope) (*protocol.Scope, error) {
+		panicIn("middleware")
+		return scope, nil
+	}}.Middleware()(app)
+}
+
 // A panic in any phase is answered, logged once with its stack, and leaks nothing;
 // the server goes on.
 func TestPanics(t *testing.T) {
 	t.Parallel()
-	panicIn := func(phase string) protocol.Application {
-		app := newRecorder()
-		app.open = func(context.Context, *protocol.Scope) error {
-			if phase == "Open" {
-				panic("secret reason")
-			}
-			return nil
-		}
-		app.handle = func(_ context.Context, conn *protocol.Conn, ev protocol.Event) error {
-			switch ev.(type) {
-			case *protocol.Disconnect:
-				if phase == "Disconnect" {
-					panic("secret reason")
-				}
-				return nil
-			case *protocol.Connect, *httpproto.Request:
-				if phase == "Connect" {
-					panic("secret reason")
-				}
-			}
-			return protocol.Rejectf(418, "no")
-		}
-		if phase == "middleware" {
-			return middleware.Transform{Name: "broken", Scope: func(context.Context, *protocol.Scope) (*protocol.Scope, error) {
-				panic("secret reason")
-			}}.Middleware()(app)
-		}
-		return app
-	}
 	for _, phase := range []string{"Open", "middleware", "Connect", "Disconnect"} {
 		for name, p := range opening {
 			t.Run(phase+" "+name, func(t *testing.T) {
 				t.Parallel()
-				logger, logs := logged()
-				addr, stop := run(t, panicIn(phase), server.Config{Logger: logger})
 				want := p.refused500
 				if phase == "Disconnect" {
 					want = strings.Replace(want, "500", "418", 1)
 				}
-				for range 2 { // the second shows that the server goes on
-					got := talk(t, addr, p.open)
-					if !strings.HasPrefix(got, want) || strings.Contains(got, "secret") {
-						t.Fatalf("got %q, want %q and nothing of the reason", got, want)
-					}
-				}
-				if err := stop(); err != nil {
-					t.Fatal(err)
-				}
-				text := logs.String()
-				if n := strings.Count(text, `"the application failed"`); n != 2 {
-					t.Errorf("logged %d times, want twice:\n%s", n, text)
-				}
-				if !strings.Contains(text, "TestPanics") {
-					t.Errorf("there is no stack in %s", text)
-				}
-				if strings.Contains(text, "password") || strings.Contains(text, "sessionid") {
-					t.Errorf("a credential is in %s", text)
-				}
+				testPanic(t, panicky(phase), p.open, want)
 			})
 		}
+	}
+}
+
+func testPanic(t *testing.T, app protocol.Application, request, want string) {
+	t.Helper()
+	logger, logs := logged()
+	addr, stop := run(t, app, server.Config{Logger: logger})
+	for range 2 { // the second shows that the server goes on
+		if got := talk(t, addr, request); !strings.HasPrefix(got, want) || strings.Contains(got, "secret") {
+			t.Errorf("got %q, want %q and nothing of the reason", got, want)
+		}
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	text := logs.String()
+	if n := strings.Count(text, `"the application failed"`); n != 2 {
+		t.Errorf("logged %d times, want twice:\n%s", n, text)
+	}
+	if !strings.Contains(text, "panicky") {
+		t.Errorf("there is no stack in %s", text)
+	}
+	if strings.Contains(text, "password") || strings.Contains(text, "sessionid") {
+		t.Errorf("a credential is in %s", text)
 	}
 }
 
@@ -141,28 +144,12 @@ func TestPanicInReceive(t *testing.T) {
 // A peer that resets during a slow Open, or while a handler runs, cancels it.
 func TestResetCancels(t *testing.T) {
 	t.Parallel()
-	for _, phase := range []string{"Open", "Handle"} {
-		for name, p := range opening {
-			t.Run(phase+" "+name, func(t *testing.T) {
+	for name, p := range opening {
+		for _, inOpen := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s in Open: %v", name, inOpen), func(t *testing.T) {
 				t.Parallel()
-				app := newRecorder()
 				entered, causes := make(chan struct{}), make(chan error, 1)
-				block := func(ctx context.Context) error {
-					close(entered)
-					<-ctx.Done()
-					causes <- context.Cause(ctx)
-					return context.Cause(ctx)
-				}
-				if phase == "Open" {
-					app.open = func(ctx context.Context, _ *protocol.Scope) error { return block(ctx) }
-				}
-				app.handle = func(ctx context.Context, _ *protocol.Conn, ev protocol.Event) error {
-					if _, ok := ev.(*protocol.Disconnect); ok {
-						return nil
-					}
-					return block(ctx)
-				}
-				addr := start(t, app, server.Config{})
+				addr := start(t, blocking(inOpen, entered, causes), server.Config{})
 				c := dial(t, addr)
 				if _, err := io.WriteString(c, p.open); err != nil {
 					t.Fatal(err)
@@ -183,6 +170,27 @@ func TestResetCancels(t *testing.T) {
 			})
 		}
 	}
+}
+
+// blocking blocks in Open, or in the first event, until its context is cancelled.
+func blocking(inOpen bool, entered chan<- struct{}, causes chan<- error) protocol.Application {
+	block := func(ctx context.Context) error {
+		close(entered)
+		<-ctx.Done()
+		causes <- context.Cause(ctx)
+		return context.Cause(ctx)
+	}
+	app := newRecorder()
+	if inOpen {
+		app.open = func(ctx context.Context, _ *protocol.Scope) error { return block(ctx) }
+	}
+	app.handle = func(ctx context.Context, _ *protocol.Conn, ev protocol.Event) error {
+		if _, ok := ev.(*protocol.Disconnect); ok {
+			return nil
+		}
+		return block(ctx)
+	}
+	return app
 }
 
 // A route miss is a 404 with a line at debug level, never a stack.

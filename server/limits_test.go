@@ -83,17 +83,11 @@ func TestSizes(t *testing.T) {
 }
 
 // webSocket is a WebSocket to an application that notes its events.
-func webSocket(t *testing.T, cfg server.Config) (*recorder, io.ReadWriteCloser) {
+func webSocket(t *testing.T, cfg server.Config) (*recorder, io.ReadWriter) {
 	t.Helper()
 	app := newRecorder()
 	addr := start(t, app, cfg)
-	c, _, _, err := ws.Dial(t.Context(), "ws://"+addr+"/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(patience))
-	return app, c
+	return app, dialWebSocket(t, "ws://"+addr+"/", ws.Dialer{})
 }
 
 func TestV10_TooBigForTheLimits(t *testing.T) {
@@ -111,10 +105,7 @@ func TestV10_TooBigForTheLimits(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			_, _, err := wsutil.ReadServerData(c)
-			if closed, ok := err.(wsutil.ClosedError); !ok || closed.Code != ws.StatusMessageTooBig {
-				t.Errorf("read %v, want 1009", err)
-			}
+			wantClosed(t, c, ws.StatusMessageTooBig)
 			app.want(t, "connect", "disconnect")
 		})
 	}

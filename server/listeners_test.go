@@ -91,21 +91,8 @@ func TestTLS(t *testing.T) {
 		}
 	})
 	t.Run("wss", func(t *testing.T) {
-		d := ws.Dialer{TLSConfig: &tls.Config{RootCAs: pool}}
-		c, br, _, err := d.Dial(t.Context(), "wss://"+addr+"/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		var r io.Reader = c
-		if br != nil {
-			r = br
-		}
-		got, err := wsutil.ReadServerText(struct {
-			io.Reader
-			io.Writer
-		}{r, c})
-		if err != nil || string(got) != "wss " {
+		c := dialWebSocket(t, "wss://"+addr+"/", ws.Dialer{TLSConfig: &tls.Config{RootCAs: pool}})
+		if got, err := wsutil.ReadServerText(c); err != nil || string(got) != "wss " {
 			t.Fatalf("got %q, %v", got, err)
 		}
 	})
@@ -240,12 +227,14 @@ func TestConfigErrors(t *testing.T) {
 			[]string{"RootPath", "Limits.Body", "Timeouts.Idle", "neither Net nor Address", `network "udp"`, `"gopher", which is unknown`, "serves no protocol", "without a certificate", "h2", "invalid prefix"},
 		},
 		"not routed": {
-			router.ProtocolTypeRouter{"http": hello}, server.Config{},
+			router.ProtocolTypeRouter{"http": hello},
+			server.Config{},
 			[]server.Listener{{Address: ":0", Protocols: []string{"http", "chat"}}},
 			[]string{`"chat", for which the ProtocolTypeRouter has no application`},
 		},
 		"nothing to serve": {
-			router.ProtocolTypeRouter{"channel": hello}, server.Config{},
+			router.ProtocolTypeRouter{"channel": hello},
+			server.Config{},
 			[]server.Listener{{Address: ":0"}},
 			[]string{"can serve nothing"},
 		},

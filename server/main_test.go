@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
 
@@ -226,4 +228,33 @@ func (r *recorder) wantCause(t *testing.T, want error) {
 func upgradeRequest(path string, extra ...string) string {
 	return fmt.Sprintf("GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", path, strings.Join(extra, ""))
+}
+
+// dialWebSocket opens a WebSocket with a client that is not ours.
+func dialWebSocket(t *testing.T, url string, d ws.Dialer) io.ReadWriter {
+	t.Helper()
+	c, br, _, err := d.Dial(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if br == nil {
+		return c
+	}
+	return struct { // frames came with the handshake
+		io.Reader
+		io.Writer
+	}{br, c}
+}
+
+// wantClosed reads a close frame with a code, and answers it.
+func wantClosed(t *testing.T, c io.ReadWriter, code ws.StatusCode) {
+	t.Helper()
+	data, _, err := wsutil.ReadServerData(c)
+	if closed, ok := errors.AsType[wsutil.ClosedError](err); !ok || closed.Code != code {
+		t.Fatalf("read %q, %v; want a close with %d", data, err, code)
+	}
 }

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"net"
@@ -20,76 +19,79 @@ import (
 func TestOnePort(t *testing.T) {
 	t.Parallel()
 	addr := start(t, all, server.Config{})
+	for name, try := range map[string]func(*testing.T, string){
+		"http by net/http":    tryNetHTTP,
+		"http by curl":        tryCurl,
+		"websocket by gobwas": tryGobwas,
+		"chat by nc":          tryNetcat,
+		"nothing served":      tryJunk,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			try(t, addr)
+		})
+	}
+}
 
-	t.Run("http by net/http", func(t *testing.T) {
-		t.Parallel()
-		client := &http.Client{Transport: &http.Transport{}}
-		defer client.CloseIdleConnections()
-		for range 3 { // keep-alive
-			if status, body := get(t, client, "http://"+addr+"/a"); status != 200 || body != "hello /a\n" {
-				t.Fatalf("got %d %q", status, body)
-			}
+func tryNetHTTP(t *testing.T, addr string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	for range 3 { // keep-alive
+		if status, body := get(t, client, "http://"+addr+"/a"); status != 200 || body != "hello /a\n" {
+			t.Fatalf("got %d %q", status, body)
 		}
-	})
-	t.Run("http by curl", func(t *testing.T) {
-		t.Parallel()
-		out, err := exec.CommandContext(t.Context(), "curl", "-sS", "-d", "x=1", "http://"+addr+"/b").CombinedOutput()
-		if err != nil || string(out) != "hello /b\n" {
-			t.Fatalf("curl printed %q, %v", out, err)
-		}
-	})
-	t.Run("websocket by gobwas", func(t *testing.T) {
-		t.Parallel()
-		c, br, _, err := ws.Dial(t.Context(), "ws://"+addr+"/ws")
-		if err != nil {
+	}
+}
+
+func tryCurl(t *testing.T, addr string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "curl", "-sS", "-d", "x=1", "http://"+addr+"/b").CombinedOutput()
+	if err != nil || string(out) != "hello /b\n" {
+		t.Fatalf("curl printed %q, %v", out, err)
+	}
+}
+
+func tryGobwas(t *testing.T, addr string) {
+	t.Helper()
+	c := dialWebSocket(t, "ws://"+addr+"/ws", ws.Dialer{})
+	for _, text := range []string{"one", "zwei", strings.Repeat("x", 100<<10)} {
+		if err := wsutil.WriteClientText(c, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
-		if br != nil {
-			t.Fatal("something came with the handshake")
+		got, err := wsutil.ReadServerText(c)
+		if err != nil || string(got) != text {
+			t.Fatalf("got %.20q, %v", got, err)
 		}
-		for _, text := range []string{"one", "zwei", strings.Repeat("x", 100<<10)} {
-			if err := wsutil.WriteClientText(c, []byte(text)); err != nil {
-				t.Fatal(err)
-			}
-			got, err := wsutil.ReadServerText(c)
-			if err != nil || string(got) != text {
-				t.Fatalf("got %.20q, %v", got, err)
-			}
-		}
-		closeFrame := ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, "")))
-		if err := ws.WriteFrame(c, closeFrame); err != nil {
-			t.Fatal(err)
-		}
-		f, err := ws.ReadFrame(c)
-		if err != nil || f.Header.OpCode != ws.OpClose {
-			t.Fatalf("got %+v, %v; want a close", f.Header, err)
-		}
-		if _, err := io.ReadAll(c); err != nil {
-			t.Fatalf("the connection did not end: %v", err)
-		}
-	})
-	t.Run("chat by nc", func(t *testing.T) {
-		t.Parallel()
-		if got := netcat(t, addr, "/nick alice\n/join /rooms/go\nhi\n/ping 7\nbye\n", "-N"); got != "/ok\nhi\n/pong 7\nbye\n" {
-			t.Fatalf("nc printed %q", got)
-		}
-		if got := netcat(t, addr, "/nick alice\n/join /rooms/go\nhi\n/quit\n"); !strings.HasPrefix(got, "/ok\nhi\n") {
-			t.Fatalf("nc printed %q", got)
-		}
-	})
-	t.Run("nothing", func(t *testing.T) {
-		t.Parallel()
-		if got := talk(t, addr, "\x16\x03\x01 what is this"); got != "" {
-			t.Fatalf("got %q, want the end", got)
-		}
-	})
-	t.Run("junk that looks like http", func(t *testing.T) {
-		t.Parallel()
-		if got := talk(t, addr, "EHLO example.com\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
-			t.Fatalf("got %q, want 400", got)
-		}
-	})
+	}
+	closeFrame := ws.MaskFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4321, "")))
+	if err := ws.WriteFrame(c, closeFrame); err != nil {
+		t.Fatal(err)
+	}
+	wantClosed(t, c, 4321)
+	if rest, err := io.ReadAll(c); err != nil || len(rest) > 0 {
+		t.Fatalf("behind the close came %q, %v; want the end", rest, err)
+	}
+}
+
+func tryNetcat(t *testing.T, addr string) {
+	t.Helper()
+	if got := netcat(t, addr, "/nick alice\n/join /rooms/go\nhi\n/ping 7\nbye\n", "-N"); got != "/ok\nhi\n/pong 7\nbye\n" {
+		t.Errorf("nc -N printed %q", got)
+	}
+	if got := netcat(t, addr, "/nick alice\n/join /rooms/go\nhi\n/quit\n"); !strings.HasPrefix(got, "/ok\nhi\n") {
+		t.Errorf("nc printed %q", got)
+	}
+}
+
+func tryJunk(t *testing.T, addr string) {
+	t.Helper()
+	if got := talk(t, addr, "\x16\x03\x01 what is this"); got != "" {
+		t.Errorf("got %q, want the end", got)
+	}
+	if got := talk(t, addr, "EHLO example.com\r\n\r\n"); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+		t.Errorf("got %q, want 400", got)
+	}
 }
 
 // netcat runs nc with text as its input.
@@ -112,25 +114,17 @@ func netcat(t *testing.T, addr, text string, flags ...string) string {
 func TestFrameBehindTheHandshake(t *testing.T) {
 	t.Parallel()
 	addr := start(t, all, server.Config{})
-	c := dial(t, addr)
 	frame, err := ws.CompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte("early"))))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Write(append([]byte(upgradeRequest("/ws")), frame...)); err != nil {
-		t.Fatal(err)
-	}
-	r := bufio.NewReader(c)
-	res, err := http.ReadResponse(r, nil)
+	bye, err := ws.CompileFrame(ws.MaskFrame(ws.NewCloseFrame(nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode != 101 {
-		t.Fatalf("status = %d", res.StatusCode)
-	}
-	f, err := ws.ReadFrame(r)
-	if err != nil || string(f.Payload) != "early" {
-		t.Fatalf("got %q, %v", f.Payload, err)
+	got := talk(t, addr, upgradeRequest("/ws")+string(frame)+string(bye))
+	if !strings.HasPrefix(got, "HTTP/1.1 101 ") || !strings.Contains(got, "\r\n\r\n\x81\x05early\x88") {
+		t.Fatalf("got %q, want the handshake, an echo and a close", got)
 	}
 }
 

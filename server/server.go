@@ -150,6 +150,8 @@ func (s *Server) open(ctx context.Context, listeners []Listener) error {
 }
 
 // run accepts connections until ctx is cancelled or a listener breaks.
+//
+//nolint:contextcheck // what ends connections does not end with ctx
 func (s *Server) run(ctx context.Context) error {
 	broken := make(chan error, len(s.ports))
 	var accepting sync.WaitGroup

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
 
 	"github.com/portico-go/portico/protocol"
 	httpproto "github.com/portico-go/portico/protocol/http"
@@ -28,11 +27,7 @@ func TestShutdown(t *testing.T) {
 	app := newRecorder()
 	addr, stop := run(t, app, server.Config{})
 
-	c, _, _, err := ws.Dial(t.Context(), "ws://"+addr+"/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
+	c := dialWebSocket(t, "ws://"+addr+"/", ws.Dialer{})
 	app.want(t, "connect")
 	terminal := dial(t, addr)
 	lines := bufio.NewReader(terminal)
@@ -50,10 +45,7 @@ func TestShutdown(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- stop() }()
 
-	_, _, err = wsutil.ReadServerData(c) // answers the close
-	if closed, ok := errors.AsType[wsutil.ClosedError](err); !ok || closed.Code != ws.StatusGoingAway {
-		t.Errorf("the WebSocket read %v, want 1001", err)
-	}
+	wantClosed(t, c, ws.StatusGoingAway)
 	wantLines(t, lines, "/close 1001 server shutting down")
 	if got, err := lines.ReadString('\n'); err != io.EOF {
 		t.Errorf("the terminal read %q, %v; want the end", got, err)
