@@ -30,10 +30,11 @@ type conn struct {
 	state    *tls.ConnectionState // nil without TLS
 	client   net.Addr
 	local    net.Addr
-	prefix   []byte // read, to be read again
-	detached bool   // fasthttp is giving it away: what it has read is all there is
-	upgraded bool   // it is becoming a WebSocket
-	counted  string // under what it is counted per client
+	prefix   []byte        // read, to be read again
+	detached bool          // fasthttp is giving it away: what it has read is all there is
+	upgraded bool          // it is becoming a WebSocket
+	counted  string        // under what it is counted per client
+	stall    time.Duration // of each part of a long answer; 0 while HTTP is not served
 
 	mu       sync.Mutex
 	idle     bool // waits for a request or its first bytes: may be closed at any time
@@ -72,6 +73,26 @@ func (c *conn) Read(p []byte) (int, error) {
 		return 0, errDetached
 	}
 	return c.Conn.Read(p)
+}
+
+// writePart is how much of a long answer a client must take within stall.
+const writePart = 64 << 10
+
+// Write implements net.Conn. fasthttp bounds the time of a whole answer; a client
+// that takes each part of a long one in time may take longer.
+func (c *conn) Write(p []byte) (n int, err error) {
+	for c.stall > 0 && len(p)-n > writePart {
+		m, err := c.Conn.Write(p[n : n+writePart])
+		n += m
+		if err == nil {
+			err = c.Conn.SetWriteDeadline(time.Now().Add(c.stall))
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+	m, err := c.Conn.Write(p[n:])
+	return n + m, err
 }
 
 // RemoteAddr implements net.Conn: the client's address.

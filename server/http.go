@@ -12,9 +12,9 @@ import (
 	"github.com/portico-go/portico/protocol/websocket"
 )
 
-// serveHTTP sets p up for HTTP: for requests if plain is set, and for the
+// serveHTTP sets p up for HTTP: for requests if they are wanted, and for the
 // handshakes of WebSockets.
-func (p *port) serveHTTP(plain bool) {
+func (p *port) serveHTTP(requests bool) {
 	p.http = &fasthttp.Server{
 		Handler:               p.handle,
 		ReadBufferSize:        p.limits.Header,
@@ -28,7 +28,7 @@ func (p *port) serveHTTP(plain bool) {
 		Logger:                httpLogger{p.srv.log.Named("fasthttp").Sugar()},
 		ConnState:             connState,
 	}
-	front := http.NewFront(p.srv.app, http.Config{
+	front := http.NewFront(plain{p.srv.app, p.upgrader != nil}, http.Config{
 		Settings:     p.srv.settings,
 		Context:      func(*fasthttp.RequestCtx) context.Context { return p.srv.base },
 		Prepare:      prepare,
@@ -39,7 +39,7 @@ func (p *port) serveHTTP(plain bool) {
 		StallTimeout: p.timeouts.Stall,
 	})
 	front.Configure(p.http)
-	if plain {
+	if requests {
 		p.front = front
 	}
 }
@@ -65,6 +65,7 @@ func prepare(ctx *fasthttp.RequestCtx, req *protocol.Request) error {
 // connection became a WebSocket, which goes on by itself.
 func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
 	c.watch.Notify(c.hungUp)
+	c.stall = p.timeouts.Stall
 	var served net.Conn = c
 	if c.state != nil {
 		served = tlsConn{c}
@@ -130,7 +131,7 @@ func (p *port) serveWebSocket(c *conn, buffered net.Conn, req *protocol.Request,
 			break // errDetached: fasthttp has no more
 		}
 	}
-	c.detached = false
+	c.detached, c.stall = false, 0
 	c.prefix = leftover
 	p.run(c, req, codec)
 }

@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -8,10 +10,14 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/portico-go/portico/protocol"
+	httpproto "github.com/portico-go/portico/protocol/http"
+	"github.com/portico-go/portico/router"
 	"github.com/portico-go/portico/server"
 )
 
@@ -167,5 +173,60 @@ func TestFormPostedToAChatPort(t *testing.T) {
 	case ev := <-app.events:
 		t.Fatalf("the application got %s", ev)
 	default:
+	}
+}
+
+// A plain GET on the route of a WebSocket is told what is there.
+func TestPlainGetOnAWebSocketRoute(t *testing.T) {
+	t.Parallel()
+	app := router.ProtocolTypeRouter{
+		"http":      router.MustURLRouter(router.Path("/page", hello)),
+		"websocket": router.MustURLRouter(router.Path("/ws/{room}", echo), router.Path("/page", echo)),
+	}
+	addr := start(t, app, server.Config{})
+	for request, want := range map[string]string{
+		"GET /ws/go":  "HTTP/1.1 426 ",
+		"GET /page":   "HTTP/1.1 200 ",
+		"GET /no":     "HTTP/1.1 404 ",
+		"POST /ws/go": "HTTP/1.1 404 ",
+	} {
+		got := talk(t, addr, request+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		if !strings.HasPrefix(got, want) || strings.Contains(got, "Upgrade: websocket") != strings.Contains(want, "426") {
+			t.Errorf("%s: %q, want %q", request, got, want)
+		}
+	}
+}
+
+// A long answer may take longer than a stall, as long as the client reads.
+func TestLongAnswerToASlowReader(t *testing.T) {
+	t.Parallel()
+	body := bytes.Repeat([]byte("x"), 8<<20)
+	app := protocol.ApplicationFunc(func(_ context.Context, _ *protocol.Scope, conn *protocol.Conn) (protocol.Handler, error) {
+		return protocol.HandlerFunc(func(_ context.Context, ev protocol.Event) error {
+			if _, ok := ev.(*httpproto.Request); ok {
+				return conn.Send(&httpproto.Response{Body: body})
+			}
+			return nil
+		}), nil
+	})
+	const stall = 200 * time.Millisecond
+	addr := start(t, app, server.Config{Timeouts: server.Timeouts{Stall: stall}})
+	c := dial(t, addr)
+	if err := c.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	total, began := 0, time.Now()
+	for tick := time.NewTicker(stall / 10); ; <-tick.C {
+		n, err := io.CopyN(io.Discard, c, 256<<10)
+		total += int(n)
+		if err != nil {
+			break
+		}
+	}
+	if total < len(body) || time.Since(began) < 2*stall {
+		t.Fatalf("read %d bytes of %d in %v", total, len(body), time.Since(began))
 	}
 }

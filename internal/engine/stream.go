@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 
@@ -173,7 +172,7 @@ func (s *Stream) Send(ev protocol.Event) error {
 	case protocol.StepRefuse:
 		return s.sendLast(ev, true)
 	case protocol.StepEnd, protocol.StepAnswer:
-		return s.sendEnd(ev)
+		return s.sendLast(ev, false)
 	}
 	err := s.out.push(ev, false, false)
 	if errors.Is(err, errFull) {
@@ -186,18 +185,6 @@ func (s *Stream) Send(ev protocol.Event) error {
 		return protocol.ErrSlow
 	}
 	return err
-}
-
-// sendEnd sends the last event of an accepted connection. If the Accept could not
-// be encoded the peer still waits for an answer to its handshake, and gets one.
-func (s *Stream) sendEnd(ev protocol.Event) error {
-	s.mu.Lock()
-	unanswered := s.answer == pending
-	s.mu.Unlock()
-	if unanswered {
-		return s.sendLast(&protocol.Reject{Status: http.StatusInternalServerError}, true)
-	}
-	return s.sendLast(ev, false)
 }
 
 // sendLast queues a refusal or a close, and sees to the end.
