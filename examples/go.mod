@@ -2,7 +2,10 @@ module github.com/portico-go/portico/examples
 
 go 1.26.0
 
-require github.com/portico-go/portico v0.0.0
+require (
+	github.com/coder/websocket v1.8.15
+	github.com/portico-go/portico v0.0.0
+)
 
 require (
 	github.com/gobwas/httphead v0.1.0 // indirect
