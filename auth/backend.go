@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 var (
@@ -59,10 +60,8 @@ func newBackends(c Config) (*backends, error) {
 		if named, ok := backend.(NamedBackend); ok {
 			name = named.BackendName()
 		}
-		for _, other := range b.names {
-			if name == other {
-				return b, fmt.Errorf("auth: two backends are called %q: give them a BackendName method", name)
-			}
+		if slices.Contains(b.names, name) {
+			return b, fmt.Errorf("auth: two backends are called %q: give them a BackendName method", name)
 		}
 		b.names = append(b.names, name)
 	}

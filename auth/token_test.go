@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -126,10 +127,7 @@ func TestJWT(t *testing.T) {
 	now := time.Now()
 	good := jwt.MapClaims{"sub": "alice", "exp": now.Add(time.Hour).Unix(), "iss": "us", "aud": "them"}
 	with := func(key string, value any) jwt.MapClaims {
-		c := jwt.MapClaims{}
-		for k, v := range good {
-			c[k] = v
-		}
+		c := maps.Clone(good)
 		c[key] = value
 		if value == nil {
 			delete(c, key)

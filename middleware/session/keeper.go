@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -13,7 +14,7 @@ import (
 // their cookie.
 type keeper interface {
 	// find returns the block that a cookie's value, which comes from a client,
-	// stands for.
+	// stands for, if it has not expired. errForged and errExpired say why it is none.
 	find(ctx context.Context, value string) (block []byte, found bool, err error)
 	// commit keeps a block under the value, or under a new one if value is "", and
 	// returns the value that the cookie must have from now on.
@@ -23,6 +24,11 @@ type keeper interface {
 	// inCookie reports that each change of a session changes its cookie.
 	inCookie() bool
 }
+
+var (
+	errForged  = errors.New("session: the cookie has a bad signature")
+	errExpired = errors.New("session: the session in the cookie has expired")
+)
 
 // stored keeps sessions in a Store. The cookie has a token of 256 random bits, the
 // store its hash.

@@ -24,6 +24,7 @@ type record struct {
 	pairs            []byte
 }
 
+// parseRecord checks a block that comes from outside.
 func parseRecord(b []byte) (record, error) {
 	if len(b) == 0 || b[0] != recordVersion {
 		return record{}, errRecord
@@ -47,6 +48,14 @@ func parseRecord(b []byte) (record, error) {
 		}
 	}
 	return r, nil
+}
+
+// openRecord is parseRecord for a block that has been checked.
+func openRecord(b []byte) record {
+	created, n := binary.Uvarint(b[1:])
+	b = b[1+n:]
+	expires, n := binary.Uvarint(b)
+	return record{created: time.Unix(int64(created), 0), expires: time.Unix(int64(expires), 0), pairs: b[n:]}
 }
 
 // maxSeconds keeps times within what time.Time adds up correctly.

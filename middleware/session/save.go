@@ -285,7 +285,7 @@ func (s *Session) after(ctx context.Context, ev protocol.Event, failed error) er
 	case err == nil:
 		return failed
 	case failed != nil:
-		return fmt.Errorf("session: the handler returned %q, and then: %w", failed, err)
+		return fmt.Errorf("session: the handler returned %q, and then: %w", failed.Error(), err)
 	case errors.Is(err, ErrDeleted):
 		return &protocol.CloseError{Code: protocol.ClosePolicyViolation, Reason: "the session has ended", Err: err}
 	}

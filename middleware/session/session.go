@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/portico-go/portico/protocol"
 )
@@ -63,10 +62,17 @@ func Get[T any](ctx context.Context, s *Session, key string) (value T, ok bool, 
 		*text = string(raw[1 : len(raw)-1])
 		return value, true, nil
 	}
-	if err := json.Unmarshal(raw, &value); err != nil {
+	value, err = decode[T](raw)
+	if err != nil {
 		return value, false, fmt.Errorf("session: the value under %q is no %T: %w", key, value, err)
 	}
 	return value, true, nil
+}
+
+// decode is apart from Get because what it decodes into is on the heap.
+func decode[T any](raw []byte) (value T, err error) {
+	err = json.Unmarshal(raw, &value)
+	return value, err
 }
 
 // plain reports whether raw is a JSON string that stands for itself.
@@ -214,7 +220,9 @@ func (s *Session) load(ctx context.Context) error {
 			s.value = "" // a client never chooses its token
 		default:
 			s.block = block
-			s.renew(r)
+			if s.of.config.IdleTimeout > 0 {
+				s.renew(r)
+			}
 		}
 	}
 	s.loaded = true
@@ -225,26 +233,18 @@ func (s *Session) load(ctx context.Context) error {
 // held.
 func (s *Session) find(ctx context.Context) ([]byte, record, error) {
 	block, found, err := s.of.keeper.find(ctx, s.value)
-	if errors.Is(err, errForged) {
-		found, err = false, s.ignored(err)
-	}
-	if err != nil || !found {
+	switch {
+	case err == errForged, err == errExpired: //nolint:errorlint // the keeper's own, never wrapped
+		return nil, record{}, s.ignored(err)
+	case err != nil || !found:
 		return nil, record{}, err
 	}
 	r, err := parseRecord(block)
-	if err == nil && !time.Now().Before(r.expires) {
-		err = errExpired
-	}
 	if err != nil {
 		return nil, record{}, s.ignored(err)
 	}
 	return block, r, nil
 }
-
-var (
-	errForged  = errors.New("session: the cookie has a bad signature")
-	errExpired = errors.New("session: the session has expired")
-)
 
 func (s *Session) ignored(err error) error {
 	s.of.config.OnIgnored(err)
@@ -256,8 +256,7 @@ func (s *Session) record() record {
 	if s.block == nil {
 		return record{}
 	}
-	r, _ := parseRecord(s.block) // it was checked when it was loaded
-	return r
+	return openRecord(s.block)
 }
 
 // forget makes the session an empty, new one. s.mu is held.

@@ -94,11 +94,22 @@ func (k *signed) find(_ context.Context, value string) ([]byte, bool, error) {
 	}
 	for _, key := range k.keys {
 		if hmac.Equal(given, k.sign(key, payload)) {
-			block, err := base64.RawURLEncoding.Strict().DecodeString(payload)
-			return block, err == nil, nil
+			return open(payload)
 		}
 	}
 	return nil, false, errForged
+}
+
+// open decodes a payload whose signature is good.
+func open(payload string) ([]byte, bool, error) {
+	block, err := base64.RawURLEncoding.Strict().DecodeString(payload)
+	if err != nil {
+		return nil, false, errForged
+	}
+	if r, err := parseRecord(block); err == nil && !time.Now().Before(r.expires) {
+		return nil, false, errExpired
+	}
+	return block, true, nil
 }
 
 func (k *signed) commit(_ context.Context, _ string, block []byte, _ time.Time) (string, error) {
