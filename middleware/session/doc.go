@@ -26,8 +26,9 @@
 //
 // A Session is safe for concurrent use. Connections with the same cookie have each
 // their own: one sees what others changed when it loads, and what it saves is
-// laid over what the store has by then, key by key. Two saves at the same instant
-// may still cross, as no scs store can compare and swap.
+// laid over what the store has by then, key by key. Of two saves at the same instant
+// the later one wins, as scs stores cannot compare and swap; that a session deleted
+// at that instant stays deleted takes a store that is a [Replacer].
 //
 // # Limits
 //
@@ -39,7 +40,7 @@
 //
 // # Extending
 //
-// Implement [Store], or [CtxStore], or take one of those for
+// Implement [Store], [CtxStore] and [Replacer] if you can, or take one of those for
 // github.com/alexedwards/scs.
 //
 // # Errors

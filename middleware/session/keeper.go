@@ -17,7 +17,8 @@ type keeper interface {
 	// stands for, if it has not expired. errForged and errExpired say why it is none.
 	find(ctx context.Context, value string) (block []byte, found bool, err error)
 	// commit keeps a block under the value, or under a new one if value is "", and
-	// returns the value that the cookie must have from now on.
+	// returns the value that the cookie must have from now on. ErrDeleted says that
+	// there is no such value any more.
 	commit(ctx context.Context, value string, block []byte, expiry time.Time) (string, error)
 	// remove makes the value stand for nothing, if the keeper can.
 	remove(ctx context.Context, value string) error
@@ -32,7 +33,16 @@ var (
 
 // stored keeps sessions in a Store. The cookie has a token of 256 random bits, the
 // store its hash.
-type stored struct{ store CtxStore }
+type stored struct {
+	store    CtxStore
+	replacer Replacer // nil if the store is none
+}
+
+func newStored(store Store) stored {
+	k := stored{store: asCtxStore(store)}
+	k.replacer, _ = store.(Replacer)
+	return k
+}
 
 const (
 	tokenBytes = 32
@@ -72,12 +82,22 @@ func (k stored) find(ctx context.Context, value string) ([]byte, bool, error) {
 }
 
 func (k stored) commit(ctx context.Context, value string, block []byte, expiry time.Time) (string, error) {
-	if value == "" {
+	isNew := value == ""
+	if isNew {
 		value = newToken()
 	}
 	key, _ := storeKey(value)
-	if err := k.store.CommitCtx(ctx, key, block, expiry); err != nil {
+	found, err := true, error(nil)
+	if k.replacer != nil && !isNew {
+		found, err = k.replacer.Replace(ctx, key, block, expiry)
+	} else {
+		err = k.store.CommitCtx(ctx, key, block, expiry)
+	}
+	switch {
+	case err != nil:
 		return "", fmt.Errorf("session: the store did not commit: %w", err)
+	case !found:
+		return "", ErrDeleted
 	}
 	return value, nil
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -19,7 +20,10 @@ type memoryEntry struct {
 	expiry time.Time
 }
 
-var _ Store = (*MemoryStore)(nil)
+var (
+	_ Store    = (*MemoryStore)(nil)
+	_ Replacer = (*MemoryStore)(nil)
+)
 
 // NewMemoryStore returns an empty store.
 func NewMemoryStore() *MemoryStore {
@@ -44,6 +48,17 @@ func (m *MemoryStore) Commit(token string, b []byte, expiry time.Time) error {
 	m.sweep()
 	m.entries[token] = memoryEntry{b: b, expiry: expiry}
 	return nil
+}
+
+// Replace implements Replacer.
+func (m *MemoryStore) Replace(_ context.Context, token string, b []byte, expiry time.Time) (found bool, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e, ok := m.entries[token]; !ok || !time.Now().Before(e.expiry) {
+		return false, nil
+	}
+	m.entries[token] = memoryEntry{b: b, expiry: expiry}
+	return true, nil
 }
 
 // Delete implements Store.

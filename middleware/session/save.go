@@ -94,10 +94,20 @@ func (s *Session) Save(ctx context.Context) error {
 
 // commit saves what was changed. s.mu is held.
 func (s *Session) commit(ctx context.Context) error {
-	c := s.changes
-	if c == nil {
+	if s.changes == nil {
 		return nil
 	}
+	if err := s.apply(ctx, s.changes); errors.Is(err, ErrDeleted) {
+		return s.gone()
+	} else if err != nil {
+		return err
+	}
+	s.changes = nil
+	return nil
+}
+
+// apply saves the changes. s.mu is held.
+func (s *Session) apply(ctx context.Context, c *changes) error {
 	base, err := s.base(ctx)
 	if err != nil {
 		return err
@@ -114,11 +124,8 @@ func (s *Session) commit(ctx context.Context) error {
 	case len(r.pairs) == 0:
 		return s.drop(ctx)
 	default:
-		if err := s.keep(ctx, c, r); err != nil {
-			return err
-		}
+		return s.keep(ctx, c, r)
 	}
-	s.changes = nil
 	return nil
 }
 
@@ -133,14 +140,20 @@ func (s *Session) base(ctx context.Context) (record, error) {
 		return record{}, err
 	}
 	if block == nil {
-		touched := !s.changes.cleared && !s.changes.renewed && len(s.changes.keys) == 0
-		s.forget()
-		if touched {
-			return record{}, nil // only its time was to be renewed
-		}
 		return record{}, ErrDeleted
 	}
 	return r, nil
+}
+
+// gone makes the session a new one after ErrDeleted. If only its time was to be
+// renewed, nobody has to know. s.mu is held.
+func (s *Session) gone() error {
+	lost := s.changes.cleared || s.changes.renewed || len(s.changes.keys) > 0
+	s.forget()
+	if lost {
+		return ErrDeleted
+	}
+	return nil
 }
 
 // keep hands the record to the keeper. s.mu is held.

@@ -33,7 +33,7 @@ func New(store Store, config Config) *Sessions {
 	if s.fault = s.config.check(); store == nil {
 		s.fault = errors.Join(s.fault, errors.New("session: New needs a store; NewMemoryStore returns one"))
 	} else {
-		s.keeper = stored{asCtxStore(store)}
+		s.keeper = newStored(store)
 	}
 	return s
 }

@@ -35,6 +35,16 @@ type CtxStore interface {
 	DeleteCtx(ctx context.Context, token string) error
 }
 
+// A Replacer is a Store that can commit in one step what it still has, so that a
+// session that is deleted at the very moment in which it is saved stays deleted.
+// MemoryStore is one; a database does it with an UPDATE. New looks once whether
+// its store is one.
+type Replacer interface {
+	// Replace is CommitCtx if there is something under token that has not expired.
+	// Otherwise it does nothing and found is false.
+	Replace(ctx context.Context, token string, b []byte, expiry time.Time) (found bool, err error)
+}
+
 // withoutCtx makes a Store a CtxStore that ignores contexts.
 type withoutCtx struct{ Store }
 
