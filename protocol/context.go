@@ -68,23 +68,18 @@ func (c *connContext) cancelWith(cause error) {
 }
 
 // cleanupContext is the context of cleanups: the values of the connection's, not
-// its cancellation, and CleanupTimeout to live. Few cleanups wait for anything, so
-// the timer is made only when somebody asks for it.
+// its cancellation, and CleanupTimeout to live, from when the first of them looks
+// at it. Few do, so the clock is read and a timer made only then.
 type cleanupContext struct {
-	values   context.Context
-	deadline time.Time
+	parent context.Context // perhaps cancelled
 
 	mu     sync.Mutex
-	inner  context.Context
+	inner  context.Context // nil until it is needed
 	cancel context.CancelFunc
 }
 
-func newCleanupContext(values context.Context) *cleanupContext {
-	return &cleanupContext{values: context.WithoutCancel(values), deadline: time.Now().Add(CleanupTimeout)}
-}
-
 // Deadline implements context.Context.
-func (c *cleanupContext) Deadline() (time.Time, bool) { return c.deadline, true }
+func (c *cleanupContext) Deadline() (time.Time, bool) { return c.current().Deadline() }
 
 // Done implements context.Context.
 func (c *cleanupContext) Done() <-chan struct{} { return c.current().Done() }
@@ -93,21 +88,13 @@ func (c *cleanupContext) Done() <-chan struct{} { return c.current().Done() }
 func (c *cleanupContext) Err() error { return c.current().Err() }
 
 // Value implements context.Context.
-func (c *cleanupContext) Value(key any) any {
-	c.mu.Lock()
-	inner := c.inner
-	c.mu.Unlock()
-	if inner != nil {
-		return inner.Value(key)
-	}
-	return c.values.Value(key)
-}
+func (c *cleanupContext) Value(key any) any { return c.current().Value(key) }
 
 func (c *cleanupContext) current() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.inner == nil {
-		c.inner, c.cancel = context.WithDeadline(c.values, c.deadline)
+		c.inner, c.cancel = context.WithTimeout(context.WithoutCancel(c.parent), CleanupTimeout)
 	}
 	return c.inner
 }

@@ -244,7 +244,7 @@ func (l *Lifecycle) End(cause error) {
 	l.conn.stopTimers()
 	l.conn.setCause(cause)
 	cause = l.conn.cause
-	refusal := l.conn.refusal
+	accepted, refusal := l.conn.accepted, l.conn.refusal
 	if refusal == nil {
 		l.conn.state = StateClosed
 	}
@@ -252,18 +252,27 @@ func (l *Lifecycle) End(cause error) {
 	if refusal != nil {
 		l.conn.observe(Refused, refusal)
 	}
-	l.runCleanups(cause)
+	l.conn.ctx.cancelWith(cause)
+	e := &ending{disconnect: Disconnect{Accepted: accepted, Cause: cause}}
+	e.disconnect.Code, e.disconnect.Reason = closeStatus(cause, accepted, refusal)
+	l.runCleanups(e)
 	l.conn.observe(Closed, cause)
 }
 
-func (l *Lifecycle) runCleanups(cause error) {
-	l.conn.ctx.cancelWith(cause)
-	ctx := newCleanupContext(l.conn.ctx.parent)
-	defer ctx.release()
+// An ending is what the end of a connection needs, in one piece.
+type ending struct {
+	ctx        cleanupContext
+	disconnect Disconnect
+}
+
+func (l *Lifecycle) runCleanups(e *ending) {
+	cause := e.disconnect.Cause
+	e.ctx.parent = l.conn.ctx.parent
+	defer e.ctx.release()
 	for c, ok := l.conn.rec.end(cause); ok; c, ok = l.conn.rec.end(cause) {
 		if c == nil {
-			l.disconnect(ctx, cause)
-		} else if err := runCleanup(ctx, c, cause); err != nil {
+			l.disconnect(e)
+		} else if err := runCleanup(&e.ctx, c, cause); err != nil {
 			l.conn.observe(Failed, err)
 		}
 	}
@@ -276,13 +285,8 @@ func runCleanup(ctx context.Context, c cleanup, cause error) (err error) {
 }
 
 // disconnect hands the handler its Disconnect.
-func (l *Lifecycle) disconnect(ctx context.Context, cause error) {
-	ev := &Disconnect{Cause: cause}
-	l.conn.mu.Lock()
-	ev.Accepted = l.conn.accepted
-	ev.Code, ev.Reason = closeStatus(cause, l.conn.accepted, l.conn.refusal)
-	l.conn.mu.Unlock()
-	if err := l.handle(ctx, ev); err != nil && !errors.Is(err, ErrClosed) {
+func (l *Lifecycle) disconnect(e *ending) {
+	if err := l.handle(&e.ctx, &e.disconnect); err != nil && !errors.Is(err, ErrClosed) {
 		l.conn.observe(Failed, err)
 	}
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// CleanupTimeout is how long the context of cleanups lives.
+// CleanupTimeout is how long the context of cleanups lives, from when the first
+// cleanup looks at it. It bounds all of them together.
 const CleanupTimeout = 10 * time.Second
 
 // A cleanup runs when the connection is over.
@@ -57,7 +58,7 @@ func (r *record) rollback(ctx context.Context, m Mark, cause error) {
 	r.route = m.route
 	r.mu.Unlock()
 
-	within := newCleanupContext(ctx)
+	within := &cleanupContext{parent: ctx}
 	defer within.release()
 	for c := r.pop(m.cleanups); c != nil; c = r.pop(m.cleanups) {
 		c(within, cause) // if it panics the others are left for the end
@@ -117,7 +118,7 @@ func (r *record) onClose(c cleanup) {
 	}
 	cause := r.cause
 	r.mu.Unlock()
-	ctx := newCleanupContext(context.Background())
+	ctx := &cleanupContext{parent: context.Background()}
 	defer ctx.release()
 	c(ctx, cause)
 }

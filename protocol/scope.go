@@ -44,7 +44,7 @@ func newScope(req *Request, rec *record, values []Binding) (*Scope, error) {
 	}
 	path, raw, _, err := SplitTarget(req.Target)
 	if err != nil {
-		return nil, &Reject{Status: 400, Reason: strings.TrimPrefix(err.Error(), "protocol: "), Err: err}
+		return nil, &Reject{Status: 400, Reason: strings.TrimPrefix(err.Error(), "protocol: ")}
 	}
 	if root := req.RootPath; root != "" {
 		if !strings.HasPrefix(raw, root) || len(raw) > len(root) && raw[len(root)] != '/' {
