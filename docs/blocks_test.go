@@ -2,58 +2,62 @@
 package docs
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// TestBlocksCompile builds each Go block of the documents as a package of its own,
-// laid over the module's tree, so that it sees what a reader's program would.
-func TestBlocksCompile(t *testing.T) {
+// TestBlocks vets each Go block of the documents as a package of its own, in a
+// module beside portico's, as a reader's program would be, and runs the tests that
+// are among them. Blocks of one document that begin with comments like
+// "// room/main.go" are the files of one package.
+func TestBlocks(t *testing.T) {
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	replace := map[string]string{}
-	var packages []string
-	for _, b := range findBlocks(t, root) {
+	write(t, filepath.Join(dir, "go.mod"), "module example.com/blocks\n\ngo 1.26.0\n")
+	write(t, filepath.Join(dir, "go.work"), "go 1.26.0\n\nuse (\n\t.\n\t"+root+"\n)\n")
+	var count int
+	for i, b := range findBlocks(t, root) {
 		if !strings.HasPrefix(strings.TrimLeft(b.code, "\n"), "package ") && !strings.HasPrefix(b.code, "// ") {
 			t.Errorf("%s: a Go block must be a whole file that begins with its package clause; mark a sketch as text", b.place)
 			continue
 		}
-		pkg := fmt.Sprintf("docs/block%d", len(packages))
-		file := filepath.Join(dir, fmt.Sprintf("block%d.go", len(packages)))
-		if err := os.WriteFile(file, []byte("// From "+b.place+"\n\n"+b.code), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		name := "block.go"
-		if strings.Contains(b.code, `"testing"`) {
-			name = "block_test.go"
-		}
-		replace[filepath.Join(root, pkg, name)] = file
-		packages = append(packages, "./"+pkg)
+		write(t, filepath.Join(dir, b.file(i)), "// From "+b.place+"\n\n"+b.code)
+		count++
 	}
-	if len(packages) == 0 {
+	if count == 0 {
 		t.Fatal("no Go block was found")
 	}
-	overlay := filepath.Join(dir, "overlay.json")
-	data, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
+	run(t, dir, "vet", "./...")
+	run(t, dir, "test", "./...")
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(overlay, data, 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "go", append([]string{"vet", "-overlay", overlay}, packages...)...)
-	cmd.Dir = root
+}
+
+// run runs the go command in the module at dir.
+func run(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOWORK="+filepath.Join(dir, "go.work"))
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("the blocks do not compile: %v\n%s", err, out)
+		t.Fatalf("go %s: %v\n%s", args[0], err, out)
 	}
 }
 
@@ -61,6 +65,23 @@ func TestBlocksCompile(t *testing.T) {
 type block struct {
 	place string // document:line
 	code  string
+}
+
+// named is the first line of a block that is one file of several.
+var named = regexp.MustCompile(`^// ([a-z]\w*)/(\w+\.go)\n`)
+
+// file returns the path of the file that the block is; i makes that of a block
+// without a name unique.
+func (b block) file(i int) string {
+	if m := named.FindStringSubmatch(b.code); m != nil {
+		document, _, _ := strings.Cut(filepath.Base(b.place), ".")
+		return filepath.Join(document+"-"+m[1], m[2])
+	}
+	name := "block.go"
+	if strings.Contains(b.code, `"testing"`) {
+		name = "block_test.go"
+	}
+	return filepath.Join(fmt.Sprintf("block%d", i), name)
 }
 
 func findBlocks(t *testing.T, root string) []block {
