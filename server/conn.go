@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,9 +39,9 @@ type conn struct {
 	stall    time.Duration // of each part of a long answer; 0 while HTTP is not served
 
 	mu       sync.Mutex
-	idle     bool // waits for a request or its first bytes: may be closed at any time
-	typing   bool // in the handshake of a codec protocol: may be refused at any time
-	requests map[*protocol.Lifecycle]struct{}
+	idle     bool                                // waits for a request or its first bytes: may be closed at any time
+	typing   bool                                // in the handshake of a codec protocol: may be refused at any time
+	requests map[*protocol.Lifecycle]*time.Timer // looks for a handler that ignores its cancellation
 }
 
 // A tlsConn is a conn in the form in which fasthttp recognises TLS.
@@ -198,12 +200,15 @@ func (c *conn) drain() {
 // hungUp cancels the requests of a client that is gone.
 func (c *conn) hungUp() { c.cancel(protocol.ErrReset) }
 
-// cancel cancels the connection's requests.
+// cancel cancels the connection's requests, and looks for handlers that go on
+// regardless.
 func (c *conn) cancel(cause error) {
 	c.mu.Lock()
-	lives := make([]*protocol.Lifecycle, 0, len(c.requests))
-	for l := range c.requests {
-		lives = append(lives, l)
+	lives := slices.Collect(maps.Keys(c.requests))
+	for _, l := range lives {
+		if c.requests[l] == nil {
+			c.requests[l] = time.AfterFunc(c.at.timeouts.Handler, func() { c.at.srv.stuck(l.Conn(), engine.StackOf(l)) })
+		}
 	}
 	c.mu.Unlock()
 	for _, l := range lives {

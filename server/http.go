@@ -162,7 +162,7 @@ var _ http.Tracker = tracker{}
 func (t tracker) Begin(nc net.Conn, l *protocol.Lifecycle) {
 	c := connOf(nc)
 	c.mu.Lock()
-	c.requests[l] = struct{}{}
+	c.requests[l] = nil
 	c.mu.Unlock()
 	t.srv.mu.Lock()
 	defer t.srv.mu.Unlock()
@@ -173,6 +173,9 @@ func (t tracker) Begin(nc net.Conn, l *protocol.Lifecycle) {
 func (t tracker) End(nc net.Conn, l *protocol.Lifecycle) {
 	c := connOf(nc)
 	c.mu.Lock()
+	if stuck := c.requests[l]; stuck != nil {
+		stuck.Stop()
+	}
 	delete(c.requests, l)
 	c.mu.Unlock()
 	t.srv.mu.Lock()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -33,7 +32,7 @@ type port struct {
 	front     *http.Front      // nil if HTTP is not served
 	upgrader  *websocket.Upgrader
 
-	open atomic.Int64 // connections
+	open int // connections; guarded by Server.mu
 }
 
 func newPort(s *Server, l Listener, ln net.Listener) *port {
@@ -114,7 +113,7 @@ func (p *port) admit(socket net.Conn) {
 		client:   socket.RemoteAddr(),
 		local:    socket.LocalAddr(),
 		idle:     true,
-		requests: make(map[*protocol.Lifecycle]struct{}),
+		requests: make(map[*protocol.Lifecycle]*time.Timer),
 	}
 	if !p.srv.add(c) {
 		_ = socket.Close() // it was never served
@@ -128,22 +127,31 @@ func (s *Server) add(c *conn) bool {
 	p := c.at
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := remoteKey(c.client)
 	switch {
 	case s.draining:
 		return false
-	case len(s.conns) >= s.limits.Connections, int(p.open.Load()) >= p.limits.Connections:
-		s.log.Debug("closed a connection: too many", zap.Stringer("address", p.ln.Addr()))
-		return false
-	case p.limits.ConnectionsPerIP > 0 && key != "" && s.perIP[key] >= p.limits.ConnectionsPerIP:
-		s.log.Debug("closed a connection: too many of one client", zap.Stringer("address", p.ln.Addr()))
+	case len(s.conns) >= s.limits.Connections, p.open >= p.limits.Connections:
+		s.log.Debug("closed a connection: there are too many", zap.Stringer("address", p.ln.Addr()))
 		return false
 	}
 	s.conns[c] = struct{}{}
-	p.open.Add(1)
-	if key != "" {
-		s.perIP[key]++
+	p.open++
+	return true
+}
+
+// count counts a connection for its client, whose address is known now, unless
+// there are too many of them.
+func (s *Server) count(c *conn) bool {
+	most, key := c.at.limits.ConnectionsPerIP, remoteKey(c.client)
+	if most == 0 || key == "" {
+		return true
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.perIP[key] >= most {
+		return false
+	}
+	s.perIP[key]++
 	c.counted = key
 	return true
 }
@@ -153,7 +161,7 @@ func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	c.at.open.Add(-1)
+	c.at.open--
 	if key := c.counted; key != "" {
 		if s.perIP[key]--; s.perIP[key] == 0 {
 			delete(s.perIP, key)
@@ -166,6 +174,9 @@ func (s *Server) remove(c *conn) {
 func (p *port) serve(c *conn) {
 	handedOver := false
 	defer func() {
+		if v := recover(); v != nil { // of a Detector or Handshake
+			p.srv.log.Error("a protocol panicked", zap.Any("panic", v), zap.Stack("stack"))
+		}
 		if !handedOver {
 			p.done(c)
 		}
@@ -203,6 +214,9 @@ func (p *port) begin(ctx context.Context, c *conn) (protocol.Protocol, error) {
 			return nil, err
 		}
 	}
+	if !p.srv.count(c) {
+		return nil, errTooMany
+	}
 	if p.tls != nil {
 		if err := c.secure(ctx, p.tls); err != nil {
 			return nil, err
@@ -210,6 +224,9 @@ func (p *port) begin(ctx context.Context, c *conn) (protocol.Protocol, error) {
 	}
 	return p.firstBytes(c)
 }
+
+// errTooMany is why a connection is closed whose client has too many.
+var errTooMany = errors.New("server: the client has too many connections")
 
 // errUnknownProtocol is why a connection is closed that speaks nothing served here.
 var errUnknownProtocol = errors.New("server: the first bytes fit no protocol that is served here")

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bufio"
 	"encoding/binary"
 	"io"
 	"net/netip"
@@ -139,5 +140,28 @@ func TestProxyProtocolOfAStranger(t *testing.T) {
 	}
 	if got := talk(t, addr, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); !strings.Contains(got, "127.0.0.1:") {
 		t.Fatalf("without a header: %q", got)
+	}
+}
+
+// Behind a proxy each client is counted for itself, not all for the proxy.
+func TestConnectionsPerIPBehindAProxy(t *testing.T) {
+	t.Parallel()
+	addr := start(t, echo, server.Config{Limits: server.Limits{ConnectionsPerIP: 1}}, func(l *server.Listener) {
+		l.InsecureProxyProtocol = true
+	})
+	join := func(client string) string {
+		c := dial(t, addr)
+		if _, err := io.WriteString(c, "PROXY TCP4 "+client+" 198.51.100.2 12345 443\r\n/join /\n"); err != nil {
+			t.Fatal(err)
+		}
+		line, _ := bufio.NewReader(c).ReadString('\n') // nothing, if it was closed
+		return line
+	}
+	for _, try := range []struct{ client, want string }{
+		{"192.0.2.1", "/ok\n"}, {"192.0.2.2", "/ok\n"}, {"192.0.2.1", ""},
+	} {
+		if got := join(try.client); got != try.want {
+			t.Errorf("%s: %q, want %q", try.client, got, try.want)
+		}
 	}
 }

@@ -156,30 +156,35 @@ func TestShutdownCancels(t *testing.T) {
 // A handler that ignores even its context is logged with its stack, and Serve says so.
 func TestShutdownWithAStuckHandler(t *testing.T) {
 	t.Parallel()
-	leave := make(chan struct{})
-	app := newRecorder()
-	app.handle = func(context.Context, *protocol.Conn, protocol.Event) error {
-		<-leave
-		return nil
+	for name, p := range opening {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			leave := make(chan struct{})
+			app := newRecorder()
+			app.handle = func(context.Context, *protocol.Conn, protocol.Event) error {
+				<-leave
+				return nil
+			}
+			logger, logs := logged()
+			addr, stop := run(t, app, server.Config{
+				Logger:   logger,
+				Timeouts: server.Timeouts{Shutdown: 20 * time.Millisecond, Handler: 50 * time.Millisecond},
+			})
+			c := dial(t, addr)
+			if _, err := io.WriteString(c, p.open); err != nil {
+				t.Fatal(err)
+			}
+			<-app.events
+			if err := stop(); err == nil || !strings.Contains(err.Error(), "1 connections") {
+				t.Errorf("Serve = %v, want an error about one connection", err)
+			}
+			if got := logs.String(); !strings.Contains(got, "TestShutdownWithAStuckHandler") || strings.Contains(got, "password") {
+				t.Errorf("logs = %s; want the handler's stack, and no query", got)
+			}
+			close(leave)
+			app.want(t, "disconnect")
+		})
 	}
-	logger, logs := logged()
-	addr, stop := run(t, app, server.Config{
-		Logger:   logger,
-		Timeouts: server.Timeouts{Shutdown: 20 * time.Millisecond, Handler: 50 * time.Millisecond},
-	})
-	c := dial(t, addr)
-	if _, err := io.WriteString(c, "/join /secret?password=x\n"); err != nil {
-		t.Fatal(err)
-	}
-	app.want(t, "connect")
-	if err := stop(); err == nil || !strings.Contains(err.Error(), "1 connections") {
-		t.Errorf("Serve = %v, want an error about one connection", err)
-	}
-	if got := logs.String(); !strings.Contains(got, "TestShutdownWithAStuckHandler") || strings.Contains(got, "password") {
-		t.Errorf("logs = %s; want the handler's stack, and no query", got)
-	}
-	close(leave)
-	app.want(t, "disconnect")
 }
 
 // lifespan is an application with start and stop hooks.

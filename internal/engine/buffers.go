@@ -7,10 +7,8 @@ const (
 	largeBuffer = 64 << 10 // what a busy one borrows, and the most read in a turn
 )
 
-// buffers are the byte slices that connections borrow while they are busy.
-var buffers bufferPool
-
-// A bufferPool recycles byte slices of up to largeBuffer.
+// A bufferPool has the byte slices that an engine's connections borrow while they
+// are busy.
 type bufferPool struct{ small, large sync.Pool }
 
 // get returns an empty slice of small capacity.

@@ -49,7 +49,7 @@ func (s *Stream) end() {
 
 	s.mu.Lock()
 	s.limit.Stop()
-	s.watchHandler()
+	s.watchHandler() // for Disconnect
 	s.mu.Unlock()
 	s.life.End(s.cause)
 	s.mu.Lock()
@@ -111,21 +111,24 @@ func (s *Stream) cancel(cause error) {
 	s.life.Cancel(cause)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.watchHandler()
+	if s.stuck == nil {
+		s.watchHandler()
+	}
 }
 
 // watchHandler looks for a handler that runs too long, from now on. s.mu is held.
 func (s *Stream) watchHandler() {
-	if s.stuck == nil {
-		s.stuck = time.AfterFunc(s.engine.cfg.HandlerTimeout, s.reportStuck)
+	if s.stuck != nil {
+		s.stuck.Stop()
 	}
+	s.stuck = time.AfterFunc(s.engine.cfg.HandlerTimeout, s.reportStuck)
 }
 
 func (s *Stream) reportStuck() {
 	select {
 	case <-s.ended:
 	default:
-		s.engine.cfg.OnStuck(s.life.Conn(), stackOf(s.life))
+		s.engine.cfg.OnStuck(s.life.Conn(), StackOf(s.life))
 	}
 }
 

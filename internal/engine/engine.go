@@ -59,8 +59,9 @@ func (c Config) withDefaults() Config {
 // An Engine is what the streams of one server share. Its methods are safe for
 // concurrent use.
 type Engine struct {
-	cfg   Config
-	sweep sweep
+	cfg     Config
+	buffers bufferPool
+	sweep   sweep
 
 	mu       sync.Mutex
 	streams  map[*Stream]struct{}

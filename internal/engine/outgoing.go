@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -19,12 +20,10 @@ var errFull = errors.New("engine: the queue to the peer is full")
 // write at its end, by a goroutine that lives as long as there is something to
 // write, so that no peer ever holds up a handler.
 type outgoing struct {
+	engine *Engine
 	conn   net.Conn
 	codec  protocol.Codec
-	sweep  *sweep
-	limit  int           // of what is queued, in bytes
-	stale  time.Duration // how long a byte may wait
-	failed func(error)   // called once, without the lock, when a write failed
+	failed func(error) // called once, without the lock, when a write failed
 	// flushed is closed when the last byte is out, or never will be.
 	flushed chan struct{}
 
@@ -51,13 +50,13 @@ func (o *outgoing) push(ev protocol.Event, last, final bool) error {
 	}
 	before := len(o.buf)
 	if o.buf == nil {
-		o.buf = buffers.get()
+		o.buf = o.engine.buffers.get()
 	}
-	buf, err := o.codec.Append(o.buf, ev)
+	buf, err := o.encode(ev)
 	if err != nil {
 		return err
 	}
-	if waiting := before + o.inFlight; !last && waiting > 0 && len(buf)+o.inFlight > o.limit {
+	if waiting := before + o.inFlight; !last && waiting > 0 && len(buf)+o.inFlight > o.engine.cfg.MaxQueued {
 		return errFull
 	}
 	o.buf = buf
@@ -73,9 +72,20 @@ func (o *outgoing) push(ev protocol.Event, last, final bool) error {
 		o.start()
 	case !o.listed:
 		o.listed = true
-		o.sweep.add(o)
+		o.engine.sweep.add(o)
 	}
 	return nil
+}
+
+// encode is Codec.Append with a net below: it is also called where nothing else
+// would catch a panic.
+func (o *outgoing) encode(ev protocol.Event) (buf []byte, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &protocol.PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return o.codec.Append(o.buf, ev)
 }
 
 // begin says that a turn begins, at whose end turnOver is called.
@@ -148,14 +158,14 @@ func (o *outgoing) write() {
 	o.mu.Lock()
 	for o.due && len(o.buf) > 0 && !o.broken {
 		o.due = false
-		chunk, deadline := o.buf, o.since.Add(o.stale)
+		chunk, deadline := o.buf, o.since.Add(o.engine.cfg.WriteTimeout)
 		o.buf, o.inFlight = nil, len(chunk)
 		o.mu.Unlock()
 		err := o.conn.SetWriteDeadline(deadline)
 		if err == nil {
 			_, err = o.conn.Write(chunk)
 		}
-		buffers.put(chunk)
+		o.engine.buffers.put(chunk)
 		if err != nil {
 			o.failed(err)
 		}

@@ -15,20 +15,21 @@ var errPeerClosed = errors.New("engine: the peer has closed")
 // incoming is what was read and not decoded yet. Only the reader touches it, and
 // the turn that it runs.
 type incoming struct {
-	buf  []byte
-	busy bool // the last read filled its buffer
+	buffers *bufferPool
+	buf     []byte
+	busy    bool // the last read filled its buffer
 }
 
 // space returns where to read to: behind what is there, at most 64 KiB.
 func (in *incoming) space() []byte {
 	switch {
 	case in.buf == nil:
-		in.buf = buffers.get()
+		in.buf = in.buffers.get()
 	case len(in.buf) == 0 && cap(in.buf) >= largeBuffer && !in.busy:
 		in.free()
-		in.buf = buffers.get()
+		in.buf = in.buffers.get()
 	case in.busy && cap(in.buf) < largeBuffer:
-		in.move(buffers.getLarge())
+		in.move(in.buffers.getLarge())
 	case len(in.buf) == cap(in.buf):
 		in.move(make([]byte, 0, 2*cap(in.buf)))
 	}
@@ -38,7 +39,7 @@ func (in *incoming) space() []byte {
 // move moves what is there to another buffer.
 func (in *incoming) move(to []byte) {
 	to = append(to, in.buf...)
-	buffers.put(in.buf)
+	in.buffers.put(in.buf)
 	in.buf = to
 }
 
@@ -56,7 +57,7 @@ func (in *incoming) consumed(n int) {
 
 // free gives the buffer back.
 func (in *incoming) free() {
-	buffers.put(in.buf)
+	in.buffers.put(in.buf)
 	in.buf = nil
 }
 

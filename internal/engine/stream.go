@@ -106,16 +106,15 @@ func newStream(e *Engine, in Incoming) *Stream {
 		s.awaits = c.AnswersClose()
 	}
 	s.out = outgoing{
+		engine:  e,
 		conn:    in.Conn,
 		codec:   in.Codec,
-		sweep:   &e.sweep,
-		limit:   e.cfg.MaxQueued,
-		stale:   e.cfg.WriteTimeout,
 		failed:  s.writeFailed,
 		flushed: make(chan struct{}),
 		held:    true,
 		inTurn:  true,
 	}
+	s.in.buffers = &e.buffers
 	s.box.Init(s)
 	return s
 }

@@ -11,8 +11,8 @@ import (
 // maxStacks bounds the dump of all goroutines in which a stuck one is looked for.
 const maxStacks = 16 << 20
 
-// stackOf returns the stack of the goroutine that is in a method of l, or nil.
-func stackOf(l *protocol.Lifecycle) []byte {
+// StackOf returns the stack of the goroutine that is in a method of l, or nil.
+func StackOf(l *protocol.Lifecycle) []byte {
 	receiver := fmt.Appendf(nil, "(%p", l) // as tracebacks print the receiver
 	for stack := range bytes.SplitSeq(allStacks(), []byte("\n\n")) {
 		for line := range bytes.Lines(stack) {

@@ -13,6 +13,8 @@ const sweepAfter = time.Millisecond
 type sweep struct {
 	mu    sync.Mutex
 	dirty []*outgoing
+	spare []*outgoing // the last list, to be used again
+	timer *time.Timer // nil before the first use
 }
 
 // add remembers o, which is not in the sweep, until the next time it fires.
@@ -20,17 +22,25 @@ func (s *sweep) add(o *outgoing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dirty = append(s.dirty, o)
-	if len(s.dirty) == 1 {
-		time.AfterFunc(sweepAfter, s.fire)
+	switch {
+	case len(s.dirty) > 1: // the timer runs
+	case s.timer == nil:
+		s.timer = time.AfterFunc(sweepAfter, s.fire)
+	default:
+		s.timer.Reset(sweepAfter)
 	}
 }
 
 func (s *sweep) fire() {
 	s.mu.Lock()
 	dirty := s.dirty
-	s.dirty = nil
+	s.dirty, s.spare = s.spare, nil
 	s.mu.Unlock()
 	for _, o := range dirty {
 		o.swept()
 	}
+	clear(dirty)
+	s.mu.Lock()
+	s.spare = dirty[:0]
+	s.mu.Unlock()
 }
