@@ -169,6 +169,48 @@ func TestAcceptWhenThePeerIsGone(t *testing.T) {
 	want(t, "told", a.told(), "connect, disconnect false 1006")
 }
 
+// impostor claims a step that belongs to another type.
+type impostor struct{ step protocol.Step }
+
+func (impostor) EventType() string     { return "impostor" }
+func (i impostor) Step() protocol.Step { return i.step }
+
+func TestImpostors(t *testing.T) {
+	t.Parallel()
+	l, w := begin(t)
+	defer l.End(nil)
+	wantErr(t, l.Conn().Send(impostor{protocol.StepAccept}), "impostor answers a request but is no protocol.Answer", nil)
+	wantErr(t, l.Conn().Send(impostor{protocol.StepRefuse}), "impostor refuses a connection but is no *protocol.Reject", nil)
+	must(t, l.Conn().Accept("", nil))
+	want(t, "sent", w.out(), "accept 101")
+}
+
+func TestConn(t *testing.T) {
+	t.Parallel()
+	l, w := connected(t, &app{})
+	c := l.Conn()
+	must(t, c.SendBinary([]byte("b")))
+	must(t, c.Flush())
+	must(t, c.Post(&protocol.Ping{}))
+	if len(w.mail) != 1 || c.Transport() != protocol.Transport(w) || c.Request().Target != "/room" {
+		t.Errorf("mail %v, transport %v, request %v", w.mail, c.Transport(), c.Request())
+	}
+	want(t, "sent", w.out(), "accept 101, message b")
+	l.End(nil)
+	w.closed = true
+	if err := c.Post(&protocol.Ping{}); !errors.Is(err, protocol.ErrClosed) {
+		t.Errorf("Post after the end = %v", err)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	got := protocol.Limits{Frame: 7}.WithDefaults()
+	if got != (protocol.Limits{Handshake: 16 << 10, Frame: 7, Message: 1 << 20}) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestTimers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

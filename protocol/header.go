@@ -119,21 +119,18 @@ func (h Headers) Len() int {
 }
 
 func cutLine(s string) (line, rest string) {
-	i := strings.IndexByte(s, '\n')
-	if i < 0 {
-		return strings.TrimSuffix(s, "\r"), ""
-	}
-	return strings.TrimSuffix(s[:i], "\r"), s[i+1:]
+	line, rest, _ = strings.Cut(s, "\n")
+	return strings.TrimSuffix(line, "\r"), rest
 }
 
 func trimSpace(s string) string { return strings.Trim(s, " \t") }
 
 func checkFieldLine(line string) error {
-	i := strings.IndexByte(line, ':')
-	if i < 0 {
+	name, value, ok := strings.Cut(line, ":")
+	if !ok {
 		return errors.New("protocol: a header line has no colon")
 	}
-	return checkField(line[:i], line[i+1:])
+	return checkField(name, value)
 }
 
 func checkField(name, value string) error {

@@ -116,8 +116,9 @@ func TestIDs(t *testing.T) {
 	b, _ := begin(t)
 	defer a.End(nil)
 	defer b.End(nil)
-	if a.Conn().ID() == b.Conn().ID() || a.Conn().ID() != a.Conn().ID() || !protocol.IsToken(a.Conn().ID()) {
-		t.Errorf("%q, %q", a.Conn().ID(), b.Conn().ID())
+	first, again, other := a.Conn().ID(), a.Conn().ID(), b.Conn().ID()
+	if first == other || first != again || !protocol.IsToken(first) {
+		t.Errorf("%q, %q, %q", first, again, other)
 	}
 }
 

@@ -79,6 +79,7 @@ func (*turn) EventType() string { return "turn" }
 // Do runs f in order with what was posted, and returns when f has returned. On an
 // idle box f runs on the caller's goroutine, which then also handles what was
 // posted meanwhile. After Close it returns protocol.ErrClosed and f does not run.
+// Within a turn of the same box it would wait for itself: do not call it there.
 func (b *Box) Do(f func()) error {
 	b.mu.Lock()
 	if b.closed {

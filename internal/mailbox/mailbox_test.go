@@ -3,6 +3,7 @@ package mailbox_test
 import (
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,3 +82,95 @@ func post(t *testing.T, b *mailbox.Box, name string) {
 		t.Fatal(err)
 	}
 }
+
+// counter checks that turns never overlap and keep each sender's order.
+type counter struct {
+	t     *testing.T
+	last  map[string]int // no lock: the box's order keeps it free of races
+	total int
+	over  int
+}
+
+type numbered struct {
+	from string
+	n    int
+}
+
+func (numbered) EventType() string { return "numbered" }
+
+func (c *counter) HandleEvent(ev protocol.Event) {
+	e := ev.(numbered)
+	if e.n != c.last[e.from]+1 {
+		c.t.Errorf("%s: %d came behind %d", e.from, e.n, c.last[e.from])
+	}
+	c.last[e.from] = e.n
+	c.total++
+}
+
+func (c *counter) TurnOver() { c.over++ }
+
+func TestManySenders(t *testing.T) {
+	t.Parallel()
+	const each = 200
+	c := &counter{t: t, last: make(map[string]int)}
+	b := mailbox.New(c)
+	done := 0
+	var wg sync.WaitGroup
+	for _, name := range []string{"a", "b", "c"} {
+		wg.Go(func() {
+			for n := range each {
+				if err := b.Post(numbered{name, n + 1}); err != nil {
+					t.Error(err)
+				}
+				if n%10 == 0 {
+					if err := b.Do(func() { done++ }); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	b.Release()
+	wg.Wait()
+	last := make(chan struct{})
+	b.Close(func() {
+		if c.total != 3*each || done != 3*each/10 {
+			t.Errorf("%d events and %d functions were handled, want %d and %d", c.total, done, 3*each, 3*each/10)
+		}
+		close(last)
+	})
+	b.Close(func() { t.Error("a second Close ran") })
+	<-last
+}
+
+// A handler may post to its own box and close it.
+func TestFromWithin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := &reentrant{}
+		b := mailbox.New(o)
+		o.box = b
+		post(t, b, "first")
+		b.Release()
+		synctest.Wait()
+		if want := []string{"first", "posted", "closed"}; !slices.Equal(o.notes, want) {
+			t.Fatalf("notes = %v, want %v", o.notes, want)
+		}
+	})
+}
+
+type reentrant struct {
+	box   *mailbox.Box
+	notes []string
+}
+
+func (r *reentrant) HandleEvent(ev protocol.Event) {
+	name := ev.(*protocol.Timer).Name
+	r.notes = append(r.notes, name)
+	if name == "first" {
+		_ = r.box.Post(timer("posted"))
+		r.box.Close(func() { r.notes = append(r.notes, "closed") })
+	}
+}
+
+func (r *reentrant) TurnOver() {}
