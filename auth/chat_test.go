@@ -42,6 +42,7 @@ func TestChatUsername(t *testing.T) {
 		{"another's cookie and password", full, []string{"Nick", "alice", "Pass", "wonderland", "Cookie", bob}, 401, "", false},
 		{"forged cookie", full, []string{"Nick", "alice", "Cookie", "sessionid=x"}, 401, "", false},
 		{"cookie, wrong password", full, []string{"Nick", "alice", "Pass", "x", "Cookie", alice}, 401, "", false},
+		{"password, forged cookie", full, []string{"Nick", "alice", "Pass", "wonderland", "Cookie", "sessionid=x"}, 401, "", false},
 		{"cookie without sessions", nil, []string{"Nick", "alice", "Cookie", alice}, 401, "", false},
 
 		{"token", full, []string{"Authorization", "Bearer t-bob"}, 0, "bob", true},

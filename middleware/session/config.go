@@ -18,7 +18,8 @@ type Config struct {
 	// renewed, as at a login. Default 14 days.
 	Lifetime time.Duration
 	// IdleTimeout ends a session that was not used for so long. It is written anew
-	// when a tenth of it has passed since the last time. 0 is no such limit.
+	// when a tenth of it has passed since the last time. A long connection uses its
+	// session when it first reads it, not for as long as it lasts. 0 is no such limit.
 	IdleTimeout time.Duration
 	// SaveEveryRequest saves each session that comes with a request when that is
 	// answered, so that its Lifetime begins anew. Else only changed sessions are.

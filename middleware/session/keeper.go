@@ -87,12 +87,7 @@ func (k stored) commit(ctx context.Context, value string, block []byte, expiry t
 		value = newToken()
 	}
 	key, _ := storeKey(value)
-	found, err := true, error(nil)
-	if k.replacer != nil && !isNew {
-		found, err = k.replacer.Replace(ctx, key, block, expiry)
-	} else {
-		err = k.store.CommitCtx(ctx, key, block, expiry)
-	}
+	found, err := k.write(ctx, key, block, expiry, isNew)
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("session: the store did not commit: %w", err)
@@ -100,6 +95,13 @@ func (k stored) commit(ctx context.Context, value string, block []byte, expiry t
 		return "", ErrDeleted
 	}
 	return value, nil
+}
+
+func (k stored) write(ctx context.Context, key string, block []byte, expiry time.Time, isNew bool) (found bool, err error) {
+	if k.replacer != nil && !isNew {
+		return k.replacer.Replace(ctx, key, block, expiry)
+	}
+	return true, k.store.CommitCtx(ctx, key, block, expiry)
 }
 
 func (k stored) remove(ctx context.Context, value string) error {
