@@ -40,7 +40,7 @@ func (p *port) readHandshake(c *conn, h protocol.Handshake) (*protocol.Request, 
 		}
 		switch err := c.more(p.limits.Header); {
 		case err == nil:
-		case p.srv.isDraining():
+		case p.srv.draining.Load():
 			return nil, protocol.ErrShutdown
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return nil, protocol.ErrHandshakeTimeout

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
-	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -39,9 +38,18 @@ type conn struct {
 	stall    time.Duration // of each part of a long answer; 0 while HTTP is not served
 
 	mu       sync.Mutex
-	idle     bool                                // waits for a request or its first bytes: may be closed at any time
-	typing   bool                                // in the handshake of a codec protocol: may be refused at any time
-	requests map[*protocol.Lifecycle]*time.Timer // looks for a handler that ignores its cancellation
+	idle     bool // waits for a request or its first bytes: may be closed at any time
+	typing   bool // in the handshake of a codec protocol: may be refused at any time
+	served   bool // nobody reads or writes any more
+	requests []request
+	cause    error // why requests are cancelled, also those to come
+}
+
+// A request is one that is being served. A streaming handler may outlast its
+// answer, so there may be several, also when the connection is over.
+type request struct {
+	life  *protocol.Lifecycle
+	stuck *time.Timer // looks for a handler that ignores its cancellation
 }
 
 // A tlsConn is a conn in the form in which fasthttp recognises TLS.
@@ -170,7 +178,7 @@ func (c *conn) setIdle(idle bool) {
 	c.mu.Lock()
 	c.idle = idle
 	c.mu.Unlock()
-	if idle && c.at.srv.isDraining() {
+	if idle && c.at.srv.draining.Load() {
 		_ = c.socket.Close() // nothing is lost
 	}
 }
@@ -180,7 +188,7 @@ func (c *conn) setTyping(typing bool) {
 	c.mu.Lock()
 	c.idle, c.typing = false, typing
 	c.mu.Unlock()
-	if typing && c.at.srv.isDraining() {
+	if typing && c.at.srv.draining.Load() {
 		_ = c.Conn.SetReadDeadline(longAgo) // ends the handshake
 	}
 }
@@ -197,6 +205,46 @@ func (c *conn) drain() {
 	}
 }
 
+// begin notes a request.
+func (c *conn) begin(l *protocol.Lifecycle) {
+	c.mu.Lock()
+	c.requests = append(c.requests, request{life: l})
+	cause := c.cause
+	c.mu.Unlock()
+	if cause != nil { // the client was gone before its request was read
+		c.cancel(cause)
+	}
+}
+
+// end forgets a request.
+func (c *conn) end(l *protocol.Lifecycle) {
+	c.mu.Lock()
+	i := slices.IndexFunc(c.requests, func(r request) bool { return r.life == l })
+	if stuck := c.requests[i].stuck; stuck != nil {
+		stuck.Stop()
+	}
+	c.requests = slices.Delete(c.requests, i, i+1)
+	over := c.served && len(c.requests) == 0
+	c.mu.Unlock()
+	if over {
+		c.at.srv.remove(c)
+	}
+}
+
+// close ends what is left of the connection itself; it is over when its requests
+// are.
+func (c *conn) close() {
+	c.watch.Stop()
+	_ = c.Conn.Close() // a second time, mostly
+	c.mu.Lock()
+	c.served = true
+	over := len(c.requests) == 0
+	c.mu.Unlock()
+	if over {
+		c.at.srv.remove(c)
+	}
+}
+
 // hungUp cancels the requests of a client that is gone.
 func (c *conn) hungUp() { c.cancel(protocol.ErrReset) }
 
@@ -204,10 +252,13 @@ func (c *conn) hungUp() { c.cancel(protocol.ErrReset) }
 // regardless.
 func (c *conn) cancel(cause error) {
 	c.mu.Lock()
-	lives := slices.Collect(maps.Keys(c.requests))
-	for _, l := range lives {
-		if c.requests[l] == nil {
-			c.requests[l] = time.AfterFunc(c.at.timeouts.Handler, func() { c.at.srv.stuck(l.Conn(), engine.StackOf(l)) })
+	c.cause = cause
+	lives := make([]*protocol.Lifecycle, len(c.requests))
+	for i := range c.requests {
+		r := &c.requests[i]
+		lives[i] = r.life
+		if r.stuck == nil {
+			r.stuck = c.at.srv.watchHandler(r.life, c.at.timeouts.Handler)
 		}
 	}
 	c.mu.Unlock()

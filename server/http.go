@@ -32,7 +32,7 @@ func (p *port) serveHTTP(requests bool) {
 		Settings:     p.srv.settings,
 		Context:      func(*fasthttp.RequestCtx) context.Context { return p.srv.base },
 		Prepare:      prepare,
-		Tracker:      tracker{p.srv},
+		Tracker:      tracker{},
 		RootPath:     p.srv.cfg.RootPath,
 		MaxBody:      p.limits.Body,
 		MaxQueue:     p.limits.Queue,
@@ -91,7 +91,7 @@ func (p *port) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	p.front.ServeFastHTTP(ctx)
-	if p.srv.isDraining() {
+	if p.srv.draining.Load() {
 		ctx.SetConnectionClose()
 	}
 }
@@ -121,7 +121,7 @@ func (p *port) upgrade(ctx *fasthttp.RequestCtx) bool {
 
 // serveWebSocket runs a connection that fasthttp gave away.
 func (p *port) serveWebSocket(c *conn, buffered net.Conn, req *protocol.Request, codec protocol.Codec) {
-	defer p.done(c)
+	defer c.close()
 	c.detached = true
 	var leftover []byte
 	for buf := make([]byte, 512); ; {
@@ -153,33 +153,13 @@ func refuse(ctx *fasthttp.RequestCtx, err error) {
 	ctx.SetConnectionClose()
 }
 
-// A tracker knows which requests of a server are being served.
-type tracker struct{ srv *Server }
+// A tracker tells connections of their requests.
+type tracker struct{}
 
 var _ http.Tracker = tracker{}
 
 // Begin implements http.Tracker.
-func (t tracker) Begin(nc net.Conn, l *protocol.Lifecycle) {
-	c := connOf(nc)
-	c.mu.Lock()
-	c.requests[l] = nil
-	c.mu.Unlock()
-	t.srv.mu.Lock()
-	defer t.srv.mu.Unlock()
-	t.srv.requests++
-}
+func (tracker) Begin(c net.Conn, l *protocol.Lifecycle) { connOf(c).begin(l) }
 
 // End implements http.Tracker.
-func (t tracker) End(nc net.Conn, l *protocol.Lifecycle) {
-	c := connOf(nc)
-	c.mu.Lock()
-	if stuck := c.requests[l]; stuck != nil {
-		stuck.Stop()
-	}
-	delete(c.requests, l)
-	c.mu.Unlock()
-	t.srv.mu.Lock()
-	defer t.srv.mu.Unlock()
-	t.srv.requests--
-	t.srv.settle()
-}
+func (tracker) End(c net.Conn, l *protocol.Lifecycle) { connOf(c).end(l) }

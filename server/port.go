@@ -107,13 +107,12 @@ func temporary(err error) bool {
 // admit serves a connection, or closes it if there are too many.
 func (p *port) admit(socket net.Conn) {
 	c := &conn{
-		Conn:     socket,
-		socket:   socket,
-		at:       p,
-		client:   socket.RemoteAddr(),
-		local:    socket.LocalAddr(),
-		idle:     true,
-		requests: make(map[*protocol.Lifecycle]*time.Timer),
+		Conn:   socket,
+		socket: socket,
+		at:     p,
+		client: socket.RemoteAddr(),
+		local:  socket.LocalAddr(),
+		idle:   true,
 	}
 	if !p.srv.add(c) {
 		_ = socket.Close() // it was never served
@@ -128,7 +127,7 @@ func (s *Server) add(c *conn) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.draining:
+	case s.draining.Load():
 		return false
 	case len(s.conns) >= s.limits.Connections, p.open >= p.limits.Connections:
 		s.log.Debug("closed a connection: there are too many", zap.Stringer("address", p.ln.Addr()))
@@ -178,7 +177,7 @@ func (p *port) serve(c *conn) {
 			p.srv.log.Error("a protocol panicked", zap.Any("panic", v), zap.Stack("stack"))
 		}
 		if !handedOver {
-			p.done(c)
+			c.close()
 		}
 	}()
 	c.watch = p.srv.watcher.Watch(c.socket)
@@ -194,13 +193,6 @@ func (p *port) serve(c *conn) {
 	default:
 		p.serveCodec(c, proto)
 	}
-}
-
-// done ends what serve began.
-func (p *port) done(c *conn) {
-	c.watch.Stop()
-	_ = c.Conn.Close() // a second time, mostly
-	p.srv.remove(c)
 }
 
 // begin reads what comes before the protocol itself: the PROXY header, TLS, and

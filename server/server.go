@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -34,14 +35,14 @@ type Server struct {
 	base     context.Context // the parent of all connections' contexts
 	cancel   context.CancelCauseFunc
 
-	mu       sync.Mutex
-	used     bool
-	draining bool
-	ports    []*port
-	conns    map[*conn]struct{}
-	requests int            // being served, also by handlers that outlast their connection
-	perIP    map[string]int // connections by address, if anything limits them
-	over     chan struct{}  // closed when draining and nothing is left
+	draining atomic.Bool   // set with mu held
+	over     chan struct{} // closed when draining and nothing is left
+
+	mu    sync.Mutex
+	used  bool
+	ports []*port
+	conns map[*conn]struct{}
+	perIP map[string]int // connections by address, if anything limits them
 }
 
 // New returns a Server for app. What is wrong with either is an error of Serve.
@@ -188,14 +189,14 @@ func (s *Server) drain() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Errorf("server: %d connections and %d requests had handlers that did not return within %v of being cancelled",
-		len(s.conns), s.requests, s.timeouts.Handler)
+	return fmt.Errorf("server: %d connections had handlers that did not return within %v of being cancelled",
+		len(s.conns), s.timeouts.Handler)
 }
 
 // beginDrain tells everybody that the server shuts down.
 func (s *Server) beginDrain() {
 	s.mu.Lock()
-	s.draining = true
+	s.draining.Store(true)
 	s.settle()
 	conns := s.list()
 	s.mu.Unlock()
@@ -246,7 +247,7 @@ func (s *Server) list() []*conn {
 // settle closes over, once, when the server drains and nothing is left. s.mu is
 // held.
 func (s *Server) settle() {
-	if !s.draining || len(s.conns) > 0 || s.requests > 0 {
+	if !s.draining.Load() || len(s.conns) > 0 {
 		return
 	}
 	select {
@@ -256,15 +257,14 @@ func (s *Server) settle() {
 	}
 }
 
-func (s *Server) isDraining() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.draining
-}
-
 // stuck is told of a handler that does not return.
 func (s *Server) stuck(c *protocol.Conn, stack []byte) {
 	s.log.Error("a handler does not return though its context is cancelled", append(about(c), zap.ByteString("stack", stack))...)
+}
+
+// watchHandler looks for a request's handler that has not returned after d.
+func (s *Server) watchHandler(l *protocol.Lifecycle, d time.Duration) *time.Timer {
+	return time.AfterFunc(d, func() { s.stuck(l.Conn(), engine.StackOf(l)) })
 }
 
 // remoteKey is under what connections are counted per client: an IPv4 address, or
