@@ -21,7 +21,7 @@ import (
 )
 
 // patience is how long a test waits for what should come at once.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // serve runs the chat on a port of its own until the test ends and returns its
 // address.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,14 +23,32 @@ type program struct {
 	terminal string // the line that it offers for a terminal
 }
 
-// start builds and runs the chat on a port of its own.
+// TestMain lets the tests' own binary be the program: with the race detector, if
+// they have it.
+func TestMain(m *testing.M) {
+	if os.Getenv("RUN_AS_CHAT") != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// command returns the program, to be started.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, args...)
+	cmd.Env = append(os.Environ(), "RUN_AS_CHAT=yes")
+	return cmd
+}
+
+// start runs the chat on a port of its own.
 func start(t *testing.T) *program {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "chat")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	p := &program{cmd: exec.Command(binary, "-addr", "127.0.0.1:0")}
+	p := &program{cmd: command(t, "-addr", "127.0.0.1:0")}
 	p.cmd.Stderr = t.Output()
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -121,6 +138,7 @@ func TestPrintedTerminalLine(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+	wantClose(t, alice, websocket.StatusGoingAway)
 	out, err := io.ReadAll(screen)
 	if want := "/ok\n<bob> hi from a terminal\n/close 1001"; err != nil || !strings.HasPrefix(string(out), want) {
 		t.Errorf("the terminal read %q, %v; want %q", out, err, want)
@@ -135,7 +153,7 @@ func TestPrintedTerminalLine(t *testing.T) {
 func TestAddressInUse(t *testing.T) {
 	t.Parallel()
 	p := start(t)
-	out, err := exec.CommandContext(t.Context(), p.cmd.Path, "-addr", p.addr).CombinedOutput()
+	out, err := command(t, "-addr", p.addr).CombinedOutput()
 	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 1 || !strings.Contains(string(out), p.addr) {
 		t.Errorf("a second program on %s ended with %v and said %q; want status 1 and the address", p.addr, err, out)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 
 	"github.com/portico-go/portico/auth"
@@ -11,9 +10,6 @@ import (
 	"github.com/portico-go/portico/protocol"
 	"github.com/portico-go/portico/router"
 )
-
-//go:embed page.html
-var page []byte
 
 // A site is the HTTP part of the chat: the page, log-in and log-out, and a way to
 // say something without a connection.
@@ -34,7 +30,7 @@ func (s *site) routes() *router.URLRouter {
 }
 
 func (s *site) home(_ context.Context, x *consumer.Exchange) error {
-	x.Header.Set("Content-Security-Policy", "default-src 'self'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'")
+	x.Header.Set("Content-Security-Policy", policy(page))
 	return x.Respond(200, "text/html; charset=utf-8", page)
 }
 
