@@ -43,7 +43,7 @@ func TestFanOutAllocatesNothingPerSubscriber(t *testing.T) {
 				t.Fatal("no message")
 			}
 			who := s.Name() // something for the closure to capture, as real ones do
-			if _, err := m.Rendering("f", func() ([]byte, error) { return []byte(who), nil }); err != nil {
+			if _, err := channellayer.Rendering(m, "f", func() ([]byte, error) { return []byte(who), nil }); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := channellayer.Value[*string](m); err != nil {

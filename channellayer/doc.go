@@ -15,7 +15,7 @@
 //	}
 //
 // An event ([Hub.Send], [Hub.GroupSend]) is for a handler that its receiver has registered for the type. A broadcast is written to
-// the receiver's client as it is, in the rendering of the client's framing, which is made once for all of them ([Message.Rendering]).
+// the receiver's client as it is, in the rendering of the client's framing, which is made once for all of them ([Rendering]).
 // Both come through the same queue.
 //
 // A channel of one connection is named by [Hub.NewChannel]. Any other name is one that people agreed on, such as "thumbnails"; what is sent to it

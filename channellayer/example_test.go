@@ -68,7 +68,7 @@ func ExampleHub_Subscribe() {
 	// "two"
 }
 
-func ExampleMessage_Rendering() {
+func ExampleRendering() {
 	hub, _ := channellayer.New(channellayer.Config{})
 	defer hub.Close()
 	ctx := context.Background()
@@ -77,7 +77,7 @@ func ExampleMessage_Rendering() {
 		_ = sub.Join(ctx, "room")
 		defer func() {
 			m, _ := sub.Next()
-			line, _ := m.Rendering("line", func() ([]byte, error) {
+			line, _ := channellayer.Rendering(m, "line", func() ([]byte, error) {
 				fmt.Println("rendered once")
 				text, err := channellayer.Value[string](m)
 				return []byte(text + "\n"), err

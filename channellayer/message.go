@@ -27,7 +27,7 @@ func (k Kind) String() string {
 }
 
 // A Message is what a subscriber receives. All receivers of a send share one Message, so it is read-only:
-// a receiver changes neither its fields, nor the bytes of Payload, nor what [Value] and [Message.Rendering] returned.
+// a receiver changes neither its fields, nor the bytes of Payload, nor what [Value] and [Rendering] returned.
 // It stays valid for as long as it is referenced. Its methods are safe for concurrent use.
 type Message struct {
 	Type    string // the event's name; may be empty in a broadcast
@@ -37,21 +37,19 @@ type Message struct {
 
 	codec    Codec
 	deadline int64 // on the hub's clock
-	values   memo[reflect.Type, any]
-	rendered memo[string, []byte]
+	made     memo
 }
 
 // Value returns the message's value as a T. It is decoded once per message and type, and shared by all receivers:
 // treat what it points to as read-only. A message without a value gives the zero T. The error is the codec's, wrapped.
 func Value[T any](m *Message) (T, error) {
-	typ := reflect.TypeFor[T]()
-	e := m.values.entry(typ)
-	e.once.Do(func() { e.value, e.err = decode[T](m) })
-	v, _ := e.value.(T) // no T only when err is set, or for a nil interface
-	return v, e.err
+	return Rendering(m, decoded{}, func() (T, error) { return decode[T](m) })
 }
 
-func decode[T any](m *Message) (any, error) {
+// decoded is the key of a message's values.
+type decoded struct{}
+
+func decode[T any](m *Message) (T, error) {
 	var v T
 	if len(m.Payload) == 0 {
 		return v, nil
@@ -61,16 +59,17 @@ func decode[T any](m *Message) (any, error) {
 		codec = JSON{}
 	}
 	if err := codec.Decode(m.Payload, &v); err != nil {
-		return nil, fmt.Errorf("channellayer: decode %q as %v: %w", m.Type, reflect.TypeFor[T](), err)
+		return *new(T), fmt.Errorf("channellayer: decode %q as %v: %w", m.Type, reflect.TypeFor[T](), err)
 	}
 	return v, nil
 }
 
-// Rendering returns the message in the given framing (a name such as "websocket.text" that the caller chooses), which render makes
-// when it is asked for first. Later calls, from any goroutine, get the same bytes or the same error; calls that come while render runs wait for
-// it. The bytes belong to the message. Render may ask for another framing, or for a [Value], but not for its own framing.
-func (m *Message) Rendering(framing string, render func() ([]byte, error)) ([]byte, error) {
-	e := m.rendered.entry(framing)
+// Rendering returns the message in a form such as a frame or a line of text. Its key names the form; render makes it when it is asked for
+// first. Later calls with the same key and type, from any goroutine, get the same value or the same error; calls that come while render runs
+// wait for it. Keys are told apart by their type too, so that a package's own key type never meets another's. The value is shared: treat it as
+// read-only. Render may ask for another rendering, or for a [Value], but not for its own.
+func Rendering[K comparable, R any](m *Message, key K, render func() (R, error)) (R, error) {
+	e := remembered[K, R](&m.made, key)
 	e.once.Do(func() { e.value, e.err = render() })
 	return e.value, e.err
 }

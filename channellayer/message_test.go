@@ -43,9 +43,9 @@ func TestOneEncodeOneDecodeOneRendering(t *testing.T) {
 	for _, s := range subs {
 		m, _ := s.Next()
 		wg.Go(func() {
-			frame, err := m.Rendering("frame", func() ([]byte, error) {
+			frame, err := channellayer.Rendering(m, "frame", func() ([]byte, error) {
 				frames.Add(1)
-				line, err := m.Rendering("line", func() ([]byte, error) { // one rendering may use another
+				line, err := channellayer.Rendering(m, "line", func() ([]byte, error) { // one rendering may use another
 					lines.Add(1)
 					v, err := channellayer.Value[said](m)
 					return []byte("<" + v.From + "> " + v.Text), err
@@ -77,7 +77,7 @@ func TestFirstReceiversRaceForOneRendering(t *testing.T) {
 				for ready.Add(1); ready.Load() < 2; { // as close together as can be
 					runtime.Gosched()
 				}
-				_, _ = m.Rendering("line", func() ([]byte, error) {
+				_, _ = channellayer.Rendering(m, "line", func() ([]byte, error) {
 					made.Add(1)
 					return nil, nil
 				})
@@ -121,15 +121,15 @@ func TestRenderingRemembersFailure(t *testing.T) {
 	m := &channellayer.Message{}
 	boom := errors.New("boom")
 	for _, fails := range []error{boom, nil} { // the second is not asked
-		if _, err := m.Rendering("a", func() ([]byte, error) { return nil, fails }); !errors.Is(err, boom) {
+		if _, err := channellayer.Rendering(m, "a", func() ([]byte, error) { return nil, fails }); !errors.Is(err, boom) {
 			t.Errorf("got %v", err)
 		}
 	}
 	func() {
 		defer func() { _ = recover() }()
-		_, _ = m.Rendering("b", func() ([]byte, error) { panic("render") })
+		_, _ = channellayer.Rendering(m, "b", func() ([]byte, error) { panic("render") })
 	}()
-	if _, err := m.Rendering("b", func() ([]byte, error) { return nil, nil }); err == nil {
+	if _, err := channellayer.Rendering(m, "b", func() ([]byte, error) { return nil, nil }); err == nil {
 		t.Error("a rendering that panicked counts as made")
 	}
 }

@@ -153,6 +153,29 @@ func (e *valueError) Error() string { return e.err.Error() }
 // Broadcasts are the renderings of the channel layer's broadcasts, by type.
 type Broadcasts map[string]func(framing protocol.Framing, m *channellayer.Message) ([]byte, error)
 
+// A form is what broadcasts look like to the connections of one consumer with one
+// framing.
+type form struct {
+	table   *Broadcasts
+	framing protocol.Framing
+}
+
+// render makes the message that they all get.
+func (f form) render(m *channellayer.Message) (*protocol.Message, error) {
+	render, ok := (*f.table)[m.Type]
+	if !ok {
+		if f.framing != protocol.FramingMessage {
+			return nil, fmt.Errorf("consumer: the broadcast %q has no rendering for framing %q", m.Type, f.framing)
+		}
+		return protocol.SharedMessage(false, m.Payload), nil
+	}
+	data, err := render(f.framing, m)
+	if err != nil {
+		return nil, err
+	}
+	return protocol.SharedMessage(false, data), nil
+}
+
 // Render makes an entry of Broadcasts for values of type T, with MarshalFraming.
 // Each framing is rendered once and shared by all members of the group.
 func Render[T any]() func(protocol.Framing, *channellayer.Message) ([]byte, error) {

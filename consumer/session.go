@@ -111,23 +111,16 @@ func (s *session[C]) sendHeld() error {
 	return nil
 }
 
-// forward sends a broadcast to the client, in its framing's rendering.
+// forward sends a broadcast to the client. All connections with this consumer and
+// framing get the same message, which is rendered and encoded once.
 func (s *session[C]) forward(m *channellayer.Message) error {
-	framing := s.conn.scope.Framing()
-	render, ok := s.consumer.Broadcasts[m.Type]
-	if !ok {
-		if framing != protocol.FramingMessage {
-			s.unhandled(m, fmt.Errorf("consumer: the broadcast %q has no rendering for framing %q", m.Type, framing))
-			return nil
-		}
-		return ignoreClosed(s.conn.Send(&protocol.Message{Data: m.Payload}))
-	}
-	data, err := m.Rendering(string(framing), func() ([]byte, error) { return render(framing, m) })
+	f := form{table: &s.consumer.Broadcasts, framing: s.conn.scope.Framing()}
+	shared, err := channellayer.Rendering(m, f, func() (*protocol.Message, error) { return f.render(m) })
 	if err != nil {
 		s.unhandled(m, err)
 		return nil
 	}
-	return ignoreClosed(s.conn.Send(&protocol.Message{Data: data}))
+	return ignoreClosed(s.conn.Send(shared))
 }
 
 func (s *session[C]) unhandled(m *channellayer.Message, err error) {

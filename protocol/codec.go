@@ -66,7 +66,8 @@ type Codec interface {
 
 	// Append appends the encoding of an outgoing event to dst: *Accept, *Reject,
 	// *Message, *Close, *Ping, *Pong. An event that the protocol cannot express
-	// appends nothing, or is an error if it would be lost without notice.
+	// appends nothing, or is an error if it would be lost without notice. See
+	// Message.AppendEncoding for messages that go to many connections.
 	Append(dst []byte, ev Event) ([]byte, error)
 }
 

@@ -73,6 +73,8 @@ type Message struct {
 	Binary bool
 	// Data is the content.
 	Data []byte
+
+	shared *encodings // of a SharedMessage, else nil
 }
 
 // Ping asks the peer for a sign of life. Peers' pings are answered by the server;

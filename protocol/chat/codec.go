@@ -90,10 +90,7 @@ func (*codec) Append(dst []byte, ev protocol.Event) ([]byte, error) {
 	case *protocol.Reject:
 		return appendNumbered(dst, "/err", ev.StatusOrDefault(), ev.Text()), nil
 	case *protocol.Message:
-		if ev.Binary {
-			return dst, errors.New("chat: a binary message cannot be sent; the protocol has text only")
-		}
-		return appendMessage(dst, ev.Data), nil
+		return ev.AppendEncoding(dst, Name, appendMessage)
 	case *protocol.Close:
 		return appendClose(dst, ev)
 	case *protocol.Ping:
@@ -106,12 +103,15 @@ func (*codec) Append(dst []byte, ev protocol.Event) ([]byte, error) {
 
 // appendMessage appends a message, each of its lines as one. A line break at its
 // end is taken for the end of its last line.
-func appendMessage(dst, text []byte) []byte {
-	text = bytes.TrimSuffix(text, []byte("\n"))
+func appendMessage(dst []byte, m *protocol.Message) ([]byte, error) {
+	if m.Binary {
+		return dst, errors.New("chat: a binary message cannot be sent; the protocol has text only")
+	}
+	text := bytes.TrimSuffix(m.Data, []byte("\n"))
 	for line := range bytes.SplitSeq(text, []byte("\n")) {
 		dst = appendText(dst, bytes.TrimSuffix(line, []byte("\r")))
 	}
-	return dst
+	return dst, nil
 }
 
 // more is how a line begins that goes on with a text, so that nobody writes a

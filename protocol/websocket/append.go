@@ -39,7 +39,7 @@ func (c *Codec) Append(dst []byte, ev protocol.Event) ([]byte, error) {
 	}
 	switch ev := ev.(type) {
 	case *protocol.Message:
-		return appendMessage(dst, ev)
+		return ev.AppendEncoding(dst, Name, appendMessage)
 	case *protocol.Close:
 		return appendClose(dst, ev)
 	case *protocol.Ping:

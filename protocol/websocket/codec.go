@@ -1,6 +1,8 @@
 package websocket
 
 import (
+	"sync"
+
 	"github.com/portico-go/portico/protocol"
 )
 
@@ -19,9 +21,8 @@ type Codec struct {
 	limits *protocol.Limits // shared
 
 	// For Decode.
-	partial *partial         // what has arrived of an incomplete message, else nil
-	message protocol.Message // the one being emitted, kept to spare an allocation
-	ended   bool             // nothing more is decoded
+	partial *partial // what has arrived of an incomplete message, else nil
+	ended   bool     // nothing more is decoded
 
 	// For Append.
 	hello *hello // nil when the handshake is answered
@@ -37,3 +38,6 @@ type hello struct {
 	key     string
 	offered []string
 }
+
+// messages spare each message an allocation, and each idle codec the room for one.
+var messages = sync.Pool{New: func() any { return new(protocol.Message) }}

@@ -185,7 +185,7 @@ func (c *Codec) whole(h ws.Header, payload []byte, emit func(protocol.Event) err
 	if text && !utf8.Valid(payload) {
 		return c.fail(errNotUTF8())
 	}
-	return c.emit(!text, payload, emit)
+	return emitMessage(!text, payload, emit)
 }
 
 // resume takes what there is of the payload of the current frame, and emits the
@@ -201,13 +201,15 @@ func (c *Codec) resume(in []byte, emit func(protocol.Event) error) (int, error) 
 	}
 	c.partial = nil
 	defer p.free()
-	return n, c.emit(!p.text, p.data, emit)
+	return n, emitMessage(!p.text, p.data, emit)
 }
 
-func (c *Codec) emit(binary bool, data []byte, emit func(protocol.Event) error) error {
-	c.message = protocol.Message{Binary: binary, Data: data}
-	err := emit(&c.message)
-	c.message.Data = nil // the buffer is not ours to keep
+func emitMessage(binary bool, data []byte, emit func(protocol.Event) error) error {
+	m, _ := messages.Get().(*protocol.Message)
+	m.Binary, m.Data = binary, data
+	err := emit(m)
+	m.Data = nil // the buffer is not ours to keep
+	messages.Put(m)
 	return err
 }
 
