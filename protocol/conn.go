@@ -201,10 +201,14 @@ func (c *Conn) answer(ev Event, step Step) error {
 	if !ok {
 		return fmt.Errorf("protocol: %s answers a request but is no protocol.Answer", ev.EventType())
 	}
+	accept, _ := ev.(*Accept)
+	if accept != nil && accept.Subprotocol != "" && !slices.Contains(c.req.Subprotocols, accept.Subprotocol) {
+		return fmt.Errorf("protocol: the subprotocol %q was not offered; the client offered %q", accept.Subprotocol, c.req.Subprotocols)
+	}
 	if err := c.claim(ev); err != nil {
 		return err
 	}
-	if accept, ok := ev.(*Accept); ok {
+	if accept != nil {
 		accept.Head.Status = c.acceptStatus()
 	}
 	failed := c.runHooks(a.Answer())
@@ -304,9 +308,9 @@ func (c *Conn) setCause(cause error) {
 	}
 }
 
-// Accept accepts the handshake, with a subprotocol ("" for none) that must be one
-// that the client offered, and with further headers of the answer, which a
-// protocol without headers leaves out. The answer leaves when the handler returns
+// Accept accepts the handshake, with a subprotocol ("" for none) and with further
+// headers of the answer, which a protocol without headers leaves out. A subprotocol
+// that the client did not offer is an error (RFC 6455, section 4.1). The answer leaves when the handler returns
 // from Connect, before anything that was sent after Accept.
 func (c *Conn) Accept(subprotocol string, header Fields) error {
 	return c.Send(&Accept{

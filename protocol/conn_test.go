@@ -138,7 +138,7 @@ func TestAcceptThatCannotBeSent(t *testing.T) {
 			return nil
 		}
 		a := &app{connect: func(_ context.Context, c *protocol.Conn) error {
-			err := c.Accept("x", nil)
+			err := c.Accept("", nil)
 			wantErr(t, err, "the test's error", errTest)
 			if swallowed {
 				return nil
@@ -153,6 +153,15 @@ func TestAcceptThatCannotBeSent(t *testing.T) {
 			"closed: refused with 500 Internal Server Error: the test's error")
 		want(t, "told", a.told(), "connect, disconnect false 1006 Internal Server Error")
 	}
+}
+
+func TestSubprotocolMustBeOffered(t *testing.T) {
+	t.Parallel()
+	l, w := beginWith(t, t.Context(), &protocol.Request{Protocol: "websocket", Target: "/", Subprotocols: []string{"v2", "v1"}})
+	defer l.End(nil)
+	wantErr(t, l.Conn().Accept("v3", nil), `protocol: the subprotocol "v3" was not offered; the client offered ["v2" "v1"]`, nil)
+	must(t, l.Conn().Accept("v1", nil)) // nothing was lost
+	want(t, "sent", w.out(), "accept 101 v1")
 }
 
 func TestAcceptWhenThePeerIsGone(t *testing.T) {

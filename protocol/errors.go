@@ -170,7 +170,7 @@ func RejectOf(err error) (r *Reject, unexpected bool) {
 		return &Reject{Status: http.StatusForbidden, Reason: c.Reason, Err: c}, false
 	}
 	switch {
-	case errors.Is(err, ErrHandshakeTimeout), errors.Is(err, ErrShutdown):
+	case errors.Is(err, ErrHandshakeTimeout), errors.Is(err, ErrShutdown), errors.Is(err, ErrSlow):
 		return &Reject{Status: http.StatusServiceUnavailable, Err: err}, false
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrReset), errors.Is(err, ErrClosed):
 		return &Reject{Status: http.StatusServiceUnavailable, Err: err}, false

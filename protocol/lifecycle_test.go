@@ -31,7 +31,7 @@ func TestErrors(t *testing.T) {
 		{"close without a code", &protocol.CloseError{}, "reject 403", "close 0", false, 1000},
 		{"close wrapped", wrapped(protocol.Closef(4001, "enough")), "reject 403 enough", "close 4001 enough", false, 4001},
 		{"shutdown", protocol.ErrShutdown, "reject 503", "close 1001 server shutting down", false, 1001},
-		{"slow", protocol.ErrSlow, "reject 500", "close 1013 client too slow", false, 1013},
+		{"slow", protocol.ErrSlow, "reject 503", "close 1013 client too slow", false, 1013},
 		{"handshake", protocol.ErrHandshakeTimeout, "reject 503", "close 1011 handshake took too long", false, 1011},
 		{"reset", wrapped(protocol.ErrReset), "reject 503", "close 1006", false, 1006},
 		{"another one", errTest, "reject 500", "close 1011 internal error", true, 1011},
