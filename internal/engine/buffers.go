@@ -12,25 +12,29 @@ const (
 type bufferPool struct{ small, large sync.Pool }
 
 // get returns an empty slice of small capacity.
-func (p *bufferPool) get() []byte { return get(&p.small, smallBuffer) }
-
-// getLarge returns an empty slice of large capacity.
-func (p *bufferPool) getLarge() []byte { return get(&p.large, largeBuffer) }
-
-func get(pool *sync.Pool, size int) []byte {
-	if b, ok := pool.Get().(*[]byte); ok {
-		return (*b)[:0]
+func (p *bufferPool) get() []byte {
+	if b, ok := p.small.Get().(*[smallBuffer]byte); ok {
+		return b[:0]
 	}
-	return make([]byte, 0, size)
+	return make([]byte, 0, smallBuffer)
 }
 
-// put takes b back, which its owner must not use any more.
+// getLarge returns an empty slice of large capacity.
+func (p *bufferPool) getLarge() []byte {
+	if b, ok := p.large.Get().(*[largeBuffer]byte); ok {
+		return b[:0]
+	}
+	return make([]byte, 0, largeBuffer)
+}
+
+// put takes b back, which its owner must not use any more. A pointer to an array
+// goes into a pool without an allocation; a slice would not.
 func (p *bufferPool) put(b []byte) {
-	b = b[:0]
-	switch {
-	case cap(b) >= largeBuffer && cap(b) <= 2*largeBuffer:
-		p.large.Put(&b)
-	case cap(b) >= smallBuffer && cap(b) < largeBuffer:
-		p.small.Put(&b)
+	switch c := cap(b); {
+	case c > 2*largeBuffer: // too much to keep
+	case c >= largeBuffer:
+		p.large.Put((*[largeBuffer]byte)(b[:largeBuffer]))
+	case c >= smallBuffer:
+		p.small.Put((*[smallBuffer]byte)(b[:smallBuffer]))
 	}
 }

@@ -24,6 +24,7 @@ type outgoing struct {
 	conn   net.Conn
 	codec  protocol.Codec
 	failed func(error) // called once, without the lock, when a write failed
+	writer func()      // write, as a value that is made once
 	// flushed is closed when the last byte is out, or never will be.
 	flushed chan struct{}
 
@@ -149,7 +150,7 @@ func (o *outgoing) start() {
 	o.due = true
 	if !o.writing {
 		o.writing = true
-		go o.write()
+		go o.writer()
 	}
 }
 

@@ -139,7 +139,7 @@ func (s *Stream) decode() (n int, err error) {
 			}
 		}
 	}()
-	return s.codec.Decode(s.in.buf, s.emit)
+	return s.codec.Decode(s.in.buf, s.emitted)
 }
 
 // emit takes an event from the codec. Once the connection is closing only the

@@ -37,6 +37,8 @@ type Stream struct {
 	out    outgoing
 	awaits bool // the peer answers a Close
 
+	emitted func(protocol.Event) error // emit, as a value that is made once
+
 	answered chan struct{} // closed when the answer is queued, or never will be
 	drained  chan struct{} // closed when the last byte is out and the reader was woken
 	ended    chan struct{} // closed when Disconnect was delivered
@@ -114,6 +116,8 @@ func newStream(e *Engine, in Incoming) *Stream {
 		held:    true,
 		inTurn:  true,
 	}
+	s.out.writer = s.out.write
+	s.emitted = s.emit
 	s.in.buffers = &e.buffers
 	s.box.Init(s)
 	return s
