@@ -194,7 +194,7 @@ func dialSocket(t *testing.T, addr, path string, header http.Header) (*websocket
 	defer cancel()
 	ws, answer, err := websocket.Dial(ctx, "ws://"+addr+path, &websocket.DialOptions{HTTPHeader: header})
 	if err == nil {
-		t.Cleanup(func() { ws.CloseNow() })
+		t.Cleanup(func() { _ = ws.CloseNow() })
 	}
 	return ws, answer, err
 }

@@ -57,7 +57,7 @@ func start(t *testing.T) *program {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.cmd.Process.Kill() })
+	t.Cleanup(func() { _ = p.cmd.Process.Kill() })
 
 	lines := bufio.NewScanner(out)
 	for (p.addr == "" || p.terminal == "") && lines.Scan() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"os/exec"
@@ -140,9 +141,7 @@ func TestRefusedRequests(t *testing.T) {
 		r := newRequest(t, tt.method, "http://"+addr, "application/x-www-form-urlencoded", "text=hi")
 		r.URL.Opaque = tt.path // sent as it is
 		r.Host = tt.host
-		for name, values := range tt.header {
-			r.Header[name] = values
-		}
+		maps.Copy(r.Header, tt.header)
 		answer, body := request(t, r, session)
 		if answer.StatusCode != tt.status {
 			t.Errorf("%s: status %d, %q; want %d", tt.name, answer.StatusCode, body, tt.status)
