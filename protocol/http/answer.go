@@ -54,18 +54,19 @@ func refusal(r *protocol.Reject) (head protocol.Head, body []byte) {
 }
 
 // A fasthttpSink puts the answer into fasthttp's response.
-type fasthttpSink struct{ resp *fasthttp.Response }
+type fasthttpSink struct{ ctx *fasthttp.RequestCtx }
 
 func (s fasthttpSink) start(head *protocol.Head, again bool) {
+	resp := &s.ctx.Response
 	if again {
-		s.resp.ResetBody()
-		s.resp.Header.Reset()
+		resp.ResetBody()
+		resp.Header.Reset()
 	}
-	s.resp.SetStatusCode(head.Status)
-	setFields(&s.resp.Header, head.Header)
+	resp.SetStatusCode(head.Status)
+	setFields(&resp.Header, head.Header)
 }
 
-func (s fasthttpSink) write(p []byte) { s.resp.AppendBody(p) }
+func (s fasthttpSink) write(p []byte) { s.ctx.Response.AppendBody(p) }
 
 // setFields sets header fields, but for those that say how the message is framed:
 // fasthttp does that. A Content-Length is kept for an answer without a body, as to

@@ -41,7 +41,7 @@ func (b *body) initFastHTTP(ctx *fasthttp.RequestCtx, x *exchange) {
 	b.stall = x.cfg.StallTimeout
 	if b.r = ctx.Request.BodyStream(); b.r != nil {
 		b.length = int64(ctx.Request.Header.ContentLength())
-		if x.deadlines {
+		if hasConn(ctx) {
 			b.deadline = x.conn.SetReadDeadline
 		}
 	} else {

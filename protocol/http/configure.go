@@ -13,6 +13,7 @@ import (
 // fasthttp itself refuses are answered with a short text.
 func (f *Front) Configure(s *fasthttp.Server) {
 	s.StreamRequestBody = true
+	s.MaxRequestBodySize = 1 // of a streamed body it is only how much is read before the handler runs
 	s.DisablePreParseMultipartForm = true
 	s.SecureErrorLogMessage = true
 	s.ExpectHandler = f.Expect
@@ -31,7 +32,7 @@ func refuseUnread(ctx *fasthttp.RequestCtx, err error) {
 		status, reason = fasthttp.StatusRequestEntityTooLarge, "the request's body is too large"
 	}
 	head, body := refusal(refuseAndClose(status, reason))
-	sink := fasthttpSink{&ctx.Response}
+	sink := fasthttpSink{ctx}
 	sink.start(&head, true)
 	sink.write(body)
 }

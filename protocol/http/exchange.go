@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/portico-go/portico/protocol"
 )
@@ -35,7 +36,7 @@ type exchange struct {
 	life  *protocol.Lifecycle
 	conn  net.Conn // fasthttp's; nil behind Handler
 
-	deadlines bool // conn has them
+	writeDeadline func(time.Time) error // of a streamed answer; nil for none
 
 	mu       sync.Mutex
 	sink     sink            // nil when the exchange is over

@@ -79,7 +79,7 @@ func (f *Front) ServeFastHTTP(ctx *fasthttp.RequestCtx) {
 // open opens the application for a request, or has refused it and returns nil.
 func (f *Front) open(ctx *fasthttp.RequestCtx) *exchange {
 	x := &exchange{cfg: &f.cfg, app: f.app, buffers: &f.buffers, conn: ctx.Conn()}
-	x.sink = fasthttpSink{&ctx.Response}
+	x.sink = fasthttpSink{ctx}
 	err := fillRequest(&x.req, ctx)
 	if f.cfg.Scheme != "" {
 		x.req.Scheme = f.cfg.Scheme
@@ -114,7 +114,7 @@ func (x *exchange) answerRefused(ctx *fasthttp.RequestCtx) {
 			h, b := refusal(&protocol.Reject{Status: 500})
 			head, body = &h, b
 		}
-		sink := fasthttpSink{&ctx.Response}
+		sink := fasthttpSink{ctx}
 		sink.start(head, false)
 		sink.write(body)
 	}
@@ -126,7 +126,6 @@ func (x *exchange) serveFastHTTP(ctx *fasthttp.RequestCtx) {
 	x.mu.Lock()
 	x.serving = true
 	x.mu.Unlock()
-	x.deadlines = ctx.ConnRequestNum() > 0 // a RequestCtx made by hand has no connection
 	x.body.initFastHTTP(ctx, x)
 	p := x.policy()
 	if x.stream != nil {
@@ -136,6 +135,10 @@ func (x *exchange) serveFastHTTP(ctx *fasthttp.RequestCtx) {
 	x.serveBuffered(p)
 	x.settleBody(ctx)
 }
+
+// hasConn reports whether a connection lies beneath ctx: a RequestCtx that was made
+// by hand has none, and only pretends.
+func hasConn(ctx *fasthttp.RequestCtx) bool { return ctx.ConnRequestNum() > 0 }
 
 // settleBody closes the connection, once the answer is written, if what is left of
 // the request's body would be taken for the next request.

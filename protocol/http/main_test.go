@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
-	"github.com/valyala/fasthttp/fasthttputil"
 	"go.uber.org/goleak"
 
 	"github.com/portico-go/portico/protocol"
@@ -59,17 +58,19 @@ func (o open) Open(_ context.Context, scope *protocol.Scope, conn *protocol.Conn
 }
 
 // server serves app in memory and returns a dialer.
-func serve(t *testing.T, app protocol.Application, cfg http.Config) *fasthttputil.InmemoryListener {
+func serve(t *testing.T, app protocol.Application, cfg http.Config) *pipeListener {
 	t.Helper()
 	front := http.NewFront(app, cfg)
-	s := &fasthttp.Server{Handler: front.ServeFastHTTP, NoDefaultServerHeader: true}
+	s := &fasthttp.Server{Handler: front.ServeFastHTTP, NoDefaultServerHeader: true, Logger: quiet}
 	front.Configure(s)
-	ln := fasthttputil.NewInmemoryListener()
+	ln := newPipeListener()
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
 	t.Cleanup(func() {
-		if err := s.Shutdown(); err != nil {
-			t.Error(err)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := s.ShutdownWithContext(ctx); err != nil {
+			t.Errorf("a connection did not end: %v", err)
 		}
 		if err := <-done; err != nil {
 			t.Error(err)
@@ -79,16 +80,16 @@ func serve(t *testing.T, app protocol.Application, cfg http.Config) *fasthttputi
 }
 
 // client is an HTTP client that is not ours.
-func client(t *testing.T, ln *fasthttputil.InmemoryListener) *nethttp.Client {
+func client(t *testing.T, ln *pipeListener) *nethttp.Client {
 	t.Helper()
-	tr := &nethttp.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ln.Dial() }}
+	tr := &nethttp.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return ln.dial(ctx) }}
 	t.Cleanup(tr.CloseIdleConnections)
 	return &nethttp.Client{Transport: tr, Timeout: 10 * time.Second}
 }
 
 // raw sends bytes and returns everything that the server answers before it closes
 // or is quiet after one answer.
-func raw(t *testing.T, ln *fasthttputil.InmemoryListener, request string) *nethttp.Response {
+func raw(t *testing.T, ln *pipeListener, request string) *nethttp.Response {
 	t.Helper()
 	conn, err := ln.Dial()
 	if err != nil {

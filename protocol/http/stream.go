@@ -32,6 +32,8 @@ type stream struct {
 	cut    error          // why the end is none to be written
 	gone   bool           // the writer is: nothing is kept
 
+	writing bool // the writer waits for the network
+
 	wake chan struct{} // tells the writer that something changed
 	room chan struct{} // if somebody waits in Drain: closed when there is room
 }
@@ -100,8 +102,7 @@ func (s *stream) send(ev protocol.Event) error {
 
 func (s *stream) begin(head *protocol.Head) error {
 	if err := checkStatus(head.Status); err != nil {
-		s.ended, s.cut = true, err
-		return err
+		return err // the Conn sends a 500 in its place
 	}
 	s.head = &protocol.Head{Status: head.Status, Header: slices.Clone(head.Header)}
 	return nil
@@ -127,7 +128,9 @@ func (s *stream) add(p []byte) error {
 		return nil
 	case s.queued > 0 && s.queued+len(p) > s.x.cfg.MaxQueue:
 		s.ended, s.cut = true, protocol.ErrSlow
-		s.x.interruptWrite()
+		if s.writing {
+			s.x.interruptWrite()
+		}
 		return protocol.ErrSlow
 	}
 	s.buf = append(s.buf, p...)
@@ -260,11 +263,19 @@ func (s *stream) write(w io.Writer, part []byte) (int, error) {
 	if err := s.x.extendWrite(time.Now().Add(s.x.cfg.StallTimeout)); err != nil {
 		return 0, err
 	}
+	s.setWriting(true)
+	defer s.setWriting(false)
 	n, err := w.Write(part)
 	if f, ok := w.(interface{ Flush() error }); ok && err == nil {
 		err = f.Flush()
 	}
 	return n, err
+}
+
+func (s *stream) setWriting(on bool) {
+	s.x.mu.Lock()
+	defer s.x.mu.Unlock()
+	s.writing = on
 }
 
 // writeError says why a write failed.
@@ -280,6 +291,12 @@ func (s *stream) writeError(err error) error {
 // finish ends the exchange, when the writer is done: the handler gets its
 // Disconnect in order with what was posted. It does not wait for that.
 func (s *stream) finish(cause error) {
+	if errors.Is(cause, errCut) {
+		cause = nil // the handler's error, which is known already
+	}
+	if cause != nil {
+		s.x.life.Cancel(cause) // first: who meets ErrClosed finds the cause
+	}
 	s.x.mu.Lock()
 	s.gone = true
 	if s.room != nil {
@@ -287,11 +304,7 @@ func (s *stream) finish(cause error) {
 		s.room = nil
 	}
 	s.x.mu.Unlock()
-	if errors.Is(cause, errCut) {
-		cause = nil // the handler's error, which is known already
-	}
 	if cause != nil {
-		s.x.life.Cancel(cause)
 		s.x.life.Terminate(cause)
 	} else if s.x.life.Conn().State() < protocol.StateClosing { // HEAD has no body to wait for
 		s.x.life.Terminate(&protocol.CloseError{Code: protocol.CloseNormal})

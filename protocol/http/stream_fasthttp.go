@@ -1,7 +1,9 @@
 package http
 
 import (
+	"errors"
 	"io"
+	"net"
 	"strconv"
 	"time"
 
@@ -14,6 +16,9 @@ import (
 // this one, fasthttp's, writes what it sends.
 func (x *exchange) serveStream(ctx *fasthttp.RequestCtx, p Policy) {
 	s := x.stream
+	if hasConn(ctx) {
+		x.writeDeadline = x.conn.SetWriteDeadline
+	}
 	go s.run(p)
 	head, whole, isWhole := s.await()
 	if !x.body.done.Load() {
@@ -24,12 +29,21 @@ func (x *exchange) serveStream(ctx *fasthttp.RequestCtx, p Policy) {
 		s.finish(protocol.ErrReset)
 		ctx.SetConnectionClose()
 	case isWhole:
-		sink := fasthttpSink{&ctx.Response}
+		sink := fasthttpSink{ctx}
 		sink.start(head, false)
 		sink.write(whole)
 		s.finish(nil)
+	case x.req.Method == "HEAD", bodyless(head.Status): // complete with its head
+		fasthttpSink{ctx}.start(head, false)
+		s.finish(nil)
+	case x.req.Version == "1.0" && contentLength(head.Header) < 0:
+		ctx.SetConnectionClose()
+		fasthttpSink{ctx}.start(head, false)
+		raw := ctx.Response.Header.AppendBytes(nil)
+		ctx.HijackSetNoResponse(true)
+		ctx.Hijack(func(c net.Conn) { s.writeClosing(c, raw) })
 	default:
-		fasthttpSink{&ctx.Response}.start(head, false)
+		fasthttpSink{ctx}.start(head, false)
 		ctx.Response.ImmediateHeaderFlush = true
 		ctx.Response.SetBodyStream(&streamReader{stream: s}, contentLength(head.Header))
 	}
@@ -92,12 +106,28 @@ func (r *streamReader) CloseWithError(err error) error {
 	return nil
 }
 
-// extendWrite sets the deadline of the next write.
+// writeClosing writes an answer whose end is the end of the connection: HTTP/1.0
+// has no chunks, and fasthttp would send them all the same.
+func (s *stream) writeClosing(c net.Conn, head []byte) {
+	_, err := c.Write(head)
+	if err == nil {
+		_, err = s.WriteTo(c)
+	} else {
+		err = s.writeError(err)
+	}
+	s.finish(err)
+	_ = c.Close() // nobody is left to tell
+}
+
+// extendWrite sets the deadline of the next write, where there is one.
 func (x *exchange) extendWrite(t time.Time) error {
-	if !x.deadlines {
+	if x.writeDeadline == nil {
 		return nil
 	}
-	return x.conn.SetWriteDeadline(t)
+	if err := x.writeDeadline(t); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 // interruptWrite makes a write that hangs fail.

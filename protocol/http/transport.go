@@ -3,6 +3,8 @@ package http
 import (
 	"fmt"
 
+	"github.com/valyala/fasthttp"
+
 	"github.com/portico-go/portico/protocol"
 )
 
@@ -34,6 +36,9 @@ func (x *exchange) store(ev protocol.Event) error {
 		}
 		x.answer(&ev.Head, ev.Body)
 		x.complete = true
+	case *nativeAnswer:
+		ev.apply()
+		x.started, x.complete = true, true
 	case *protocol.Reject:
 		head, body := refusal(ev)
 		x.answer(&head, body)
@@ -103,4 +108,16 @@ func (x *exchange) Post(ev protocol.Event) error {
 	s := x.stream
 	x.mu.Unlock()
 	return s.box.Post(ev)
+}
+
+// fasthttp returns the RequestCtx of a request that fasthttp serves, as long as it
+// is the application's turn, else nil.
+func (x *exchange) fasthttp() *fasthttp.RequestCtx {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s, ok := x.sink.(fasthttpSink); ok && x.stream == nil {
+		x.started = true // what the handler leaves in the response, a refusal replaces
+		return s.ctx
+	}
+	return nil
 }
