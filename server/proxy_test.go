@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"net/netip"
@@ -163,5 +164,26 @@ func TestConnectionsPerIPBehindAProxy(t *testing.T) {
 		if got := join(try.client); got != try.want {
 			t.Errorf("%s: %q, want %q", try.client, got, try.want)
 		}
+	}
+}
+
+// The header comes before TLS.
+func TestProxyProtocolBeforeTLS(t *testing.T) {
+	t.Parallel()
+	cert, pool := certificate(t)
+	addr := start(t, whoami, server.Config{}, func(l *server.Listener) {
+		l.InsecureProxyProtocol = true
+		l.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	})
+	socket := dial(t, addr)
+	if _, err := io.WriteString(socket, v2(1, 0x21, []byte(v2tcp6))); err != nil {
+		t.Fatal(err)
+	}
+	c := tls.Client(socket, &tls.Config{RootCAs: pool, ServerName: "127.0.0.1"})
+	if _, err := io.WriteString(c, "/join /\n/quit\n"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(got), "/ok\nchat \n") {
+		t.Fatalf("got %q, %v", got, err)
 	}
 }

@@ -106,7 +106,11 @@ func (e *Engine) Drain() {
 	streams := e.list()
 	e.mu.Unlock()
 	for _, s := range streams {
-		s.life.Terminate(protocol.ErrShutdown)
+		if s.life.Conn().State() == protocol.StateConnecting {
+			go s.life.Terminate(protocol.ErrShutdown) // response hooks may block
+		} else {
+			s.life.Terminate(protocol.ErrShutdown)
+		}
 	}
 }
 

@@ -54,7 +54,11 @@ func (o *outgoing) push(ev protocol.Event, last, final bool) error {
 		o.buf = o.engine.buffers.get()
 	}
 	buf, err := o.encode(ev)
-	if err != nil {
+	if err != nil || len(buf) == 0 { // nothing to send
+		if before == 0 {
+			o.engine.buffers.put(o.buf)
+			o.buf = nil
+		}
 		return err
 	}
 	if waiting := before + o.inFlight; !last && waiting > 0 && len(buf)+o.inFlight > o.engine.cfg.MaxQueued {

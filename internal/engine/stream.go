@@ -229,6 +229,7 @@ func (s *Stream) handshakeOver() {
 	if over {
 		return
 	}
+	s.expireIn(s.engine.cfg.CloseTimeout) // the refusal's response hooks may block
 	s.life.Terminate(protocol.ErrHandshakeTimeout)
 	s.out.release()
 	s.cancel(protocol.ErrHandshakeTimeout)

@@ -253,6 +253,30 @@ func TestHandshakeTimeout(t *testing.T) {
 	}
 }
 
+// A response hook of the refusal that blocks does not keep the connection.
+func TestHandshakeTimeoutWithAStuckHook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &handler{connect: func(context.Context) error { return nil }}
+		app := protocol.ApplicationFunc(func(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn) (protocol.Handler, error) {
+			err := scope.OnResponse(func(ctx context.Context, _ *protocol.Head) error {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			})
+			if err != nil {
+				return nil, err
+			}
+			return h.Open(ctx, scope, conn)
+		})
+		start := time.Now()
+		p := serve(t, app, lines{}, func(cfg *engine.Config) { cfg.HandshakeTimeout = 7 * time.Second })
+		<-p.served
+		if d := time.Since(start); d != 12*time.Second {
+			t.Fatalf("over after %v, want 7s and 5s", d)
+		}
+		h.wantDisconnect(t, protocol.CloseAbnormal, protocol.ErrHandshakeTimeout)
+	})
+}
+
 // The server closes: it waits for the peer's Close, or not, as the protocol has it.
 func TestCloseFromHere(t *testing.T) {
 	run := func(answers bool, f func(p *peer, h *handler)) func(*testing.T) {
