@@ -310,8 +310,9 @@ func (c *Conn) setCause(cause error) {
 
 // Accept accepts the handshake, with a subprotocol ("" for none) and with further
 // headers of the answer, which a protocol without headers leaves out. A subprotocol
-// that the client did not offer is an error (RFC 6455, section 4.1). The answer leaves when the handler returns
-// from Connect, before anything that was sent after Accept.
+// that the client did not offer is an error (RFC 6455, section 4.1). The answer
+// leaves when the handler returns from Connect, before anything that was sent after
+// Accept.
 func (c *Conn) Accept(subprotocol string, header Fields) error {
 	return c.Send(&Accept{
 		Subprotocol: subprotocol,
@@ -341,7 +342,7 @@ func (c *Conn) Close(code CloseCode, reason string) error {
 // panicked half-way. Disconnect is one of them, registered when Open has returned:
 // cleanups of handlers run before it, those of Open after it. cause says why the
 // connection ended; ctx is not cancelled and lives for CleanupTimeout. A cleanup
-// that is registered after the end runs at once.
+// that is registered after the end runs at once, on the caller's goroutine.
 func (c *Conn) OnClose(f func(ctx context.Context, cause error)) { c.rec.onClose(f) }
 
 // Post puts an event into the connection's mailbox: the handler gets it in order

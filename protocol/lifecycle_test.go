@@ -419,9 +419,9 @@ func TestHooks(t *testing.T) {
 		answer protocol.Event
 		sent   string
 	}{
-		{&protocol.Accept{Head: protocol.Head{Header: protocol.Fields{{Name: "A", Value: "1"}}}}, "accept 101  A=1 B=2 C=3"},
-		{shared, "reject 404  A=1 B=2 C=3"},
-		{shared, "reject 404  A=1 B=2 C=3"}, // not changed by the first
+		{&protocol.Accept{Head: protocol.Head{Header: protocol.Fields{{Name: "A", Value: "1"}}}}, "accept 101  A=1+ B=2 C=3"},
+		{shared, "reject 404  A=1+ B=2 C=3"},
+		{shared, "reject 404  A=1+ B=2 C=3"}, // not changed by the first
 		{&protocol.Close{}, "reject 403  B=2 C=3"},
 	} {
 		l, w := begin(t)
@@ -429,6 +429,12 @@ func TestHooks(t *testing.T) {
 		must(t, l.Open(&app{
 			open: func(_ context.Context, s *protocol.Scope, _ *protocol.Conn) error {
 				scope = s
+				must(t, s.OnResponse(func(_ context.Context, h *protocol.Head) error {
+					if len(h.Header) > 0 {
+						h.Header[0].Value += "+"
+					}
+					return nil
+				}))
 				for _, f := range []protocol.Field{{Name: "B", Value: "2"}, {Name: "C", Value: "3"}} {
 					must(t, s.OnResponse(func(_ context.Context, h *protocol.Head) error {
 						h.Header.Add(f.Name, f.Value)

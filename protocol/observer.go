@@ -1,8 +1,10 @@
 package protocol
 
 // An Observer is told what happens to connections, for logs and metrics. Observe
-// is called on the connections' own goroutines: it must be fast and safe for
-// concurrent use.
+// is called on the connections' own goroutines, with no lock held: it must be fast
+// and safe for concurrent use. Opened comes first and Closed last, once each; an
+// Accepted may come behind Closed if the application accepts on a goroutine of its
+// own.
 type Observer interface {
 	Observe(Observation)
 }

@@ -38,7 +38,7 @@ func NewScope(req *Request, values ...Binding) (*Scope, error) {
 }
 
 func newScope(req *Request, rec *record, values []Binding) (*Scope, error) {
-	s := &Scope{req: req, rec: rec, values: values[:len(values):len(values)]}
+	s := &Scope{req: req, rec: rec, values: values}
 	if req.Target == "" {
 		return s, nil
 	}
