@@ -1,6 +1,7 @@
 package communicator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -296,6 +297,8 @@ func clone(ev protocol.Event) protocol.Event {
 	switch ev := ev.(type) {
 	case *protocol.Message:
 		return &protocol.Message{Binary: ev.Binary, Data: slices.Clone(ev.Data)}
+	case *protocol.Close:
+		return &protocol.Close{Code: cmp.Or(ev.Code, protocol.CloseNormal), Reason: ev.Reason}
 	case Cloner:
 		return ev.Clone()
 	}
