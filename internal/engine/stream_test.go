@@ -87,6 +87,70 @@ func TestSendThenBlock(t *testing.T) {
 	})
 }
 
+// What is flushed, or is a lot, does not wait for the end of the turn.
+func TestFlushAndLargeSends(t *testing.T) {
+	for name, send := range map[string]func(*protocol.Conn) string{
+		"flush": func(conn *protocol.Conn) string {
+			_ = conn.SendText("now")
+			_ = conn.Flush()
+			return "now"
+		},
+		"large": func(conn *protocol.Conn) string {
+			large := strings.Repeat("x", 64<<10)
+			_ = conn.SendText(large)
+			return large
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &handler{}
+				want := make(chan string, 1)
+				h.message = func(context.Context, string) error {
+					want <- send(h.conn)
+					time.Sleep(time.Minute)
+					return nil
+				}
+				p := serve(t, h, lines{})
+				p.want("ok")
+				p.send("x\n")
+				start := time.Now()
+				p.want(<-want)
+				if d := time.Since(start); d != 0 {
+					t.Fatalf("took %v", d)
+				}
+			})
+		})
+	}
+}
+
+// While a handler runs nothing is read from its connection.
+func TestBackpressure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &handler{message: func(context.Context, string) error { time.Sleep(time.Minute); return nil }}
+		p := serve(t, h, lines{})
+		p.want("ok")
+		p.send("a\n")
+		start := time.Now()
+		p.send("b\n") // the pipe has no buffer
+		if d := time.Since(start); d != time.Minute {
+			t.Fatalf("the second line was read after %v, want a minute", d)
+		}
+	})
+}
+
+// A line that takes many reads is put together, and the next ones are read as ever.
+func TestLongInput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := serve(t, &handler{}, lines{})
+		p.want("ok")
+		for _, size := range []int{10, 5000, 300 << 10, 70 << 10, 10} {
+			line := strings.Repeat("x", size)
+			go p.send(line + "\n")
+			p.want(line)
+		}
+	})
+}
+
 // The replies of one turn leave in one write.
 func TestOneWritePerTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
