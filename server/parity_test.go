@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,4 +33,16 @@ func TestX15_ReceiveBeforeAccept(t *testing.T) {
 	}
 	wantLines(t, bufio.NewReader(c), "/ok", "early", "/close 1000")
 	app.want(t, "connect", "timer", "message", "disconnect")
+}
+
+// Bytes that some servers take for the end of a line smuggle no header past an
+// upgrade either.
+func TestD11_ControlCharactersInAnUpgrade(t *testing.T) {
+	t.Parallel()
+	addr := start(t, all, server.Config{})
+	for _, c := range []string{"\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\x00", "\r"} {
+		if got := talk(t, addr, upgradeRequest("/", "X-A: one"+c+"Smuggled: two\r\n")); !strings.HasPrefix(got, "HTTP/1.1 400 ") {
+			t.Errorf("%q is answered with %.40q, want 400", c, got)
+		}
+	}
 }
