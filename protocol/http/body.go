@@ -32,7 +32,8 @@ type body struct {
 	deadline func(time.Time) error // sets that of a read; nil for none
 	stall    time.Duration
 
-	mu      sync.Mutex // held while reading
+	mu      sync.Mutex // held while reading, guards what follows
+	failed  bool
 	stopped bool
 }
 
@@ -60,7 +61,7 @@ func (b *body) setWhole(p []byte) {
 func (b *body) next(buf []byte) (n int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.stopped {
+	if b.stopped || b.failed {
 		return 0, protocol.ErrClosed
 	}
 	if b.deadline != nil {
@@ -77,9 +78,22 @@ func (b *body) next(buf []byte) (n int, err error) {
 	}
 	b.done.Store(done)
 	if err != nil && !done {
+		b.failed = true
 		return n, bodyError(err)
 	}
 	return n, nil
+}
+
+// nextWithin is next for a body that may have limit bytes in all; 0 is no limit.
+func (b *body) nextWithin(buf []byte, limit int64) (int, error) {
+	if limit > 0 && b.length > limit {
+		return 0, tooLarge(limit)
+	}
+	n, err := b.next(buf)
+	if limit > 0 && b.read > limit {
+		return 0, tooLarge(limit)
+	}
+	return n, err
 }
 
 // stop makes a read that goes on fail, and all later ones: the request's buffers
@@ -109,7 +123,7 @@ func bodyError(err error) error {
 	if _, broken := errors.AsType[fasthttp.ErrBrokenChunk](err); broken {
 		return badRequest("the request's body has a broken chunk")
 	}
-	return fmt.Errorf("http: the request's body ended early (%v): %w", err, protocol.ErrReset)
+	return fmt.Errorf("http: the request's body ended early (%w): %w", err, protocol.ErrReset)
 }
 
 // tooLarge is the answer to a body that is longer than limit.

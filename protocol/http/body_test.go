@@ -179,3 +179,27 @@ func TestStreamToHTTP10(t *testing.T) {
 		t.Errorf("answer = %v %q", resp.TransferEncoding, body)
 	}
 }
+
+// A client that sends all of a body that nobody wants still sees the answer.
+func TestRefusedUploadSeesItsAnswer(t *testing.T) {
+	t.Parallel()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveOn(t, ln, echo, http.Config{MaxBody: 10})
+	for range 20 {
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n"+strings.Repeat("x", 500_000)); err != nil {
+			t.Fatal(err)
+		}
+		all, err := io.ReadAll(conn)
+		_ = conn.Close()
+		if err != nil || !strings.HasPrefix(string(all), "HTTP/1.1 413 ") || !strings.Contains(string(all), "Connection: close") {
+			t.Fatalf("answer = %q, %v", all, err)
+		}
+	}
+}

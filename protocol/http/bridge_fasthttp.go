@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"slices"
@@ -109,7 +110,7 @@ func sendStream(ctx context.Context, conn *protocol.Conn, r io.Reader) error {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		if drained := Drain(ctx, conn); drained != nil && drained != ErrBuffered {
+		if drained := Drain(ctx, conn); drained != nil && !errors.Is(drained, ErrBuffered) {
 			return drained
 		}
 		if sent := conn.Send(&ResponseBody{Body: buf[:n], More: err == nil}); sent != nil || err != nil {

@@ -3,6 +3,7 @@ package http
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	nethttp "net/http"
 	"net/url"
@@ -58,7 +59,9 @@ func (n *netHTTPHandler) Handle(ctx context.Context, ev protocol.Event) error {
 	case *protocol.Disconnect:
 		if n.done != nil { // it ends before its Disconnect does
 			n.feed.stop(ev.Cause)
-			<-n.done
+			err := <-n.done
+			n.done = nil
+			return err
 		}
 	}
 	return nil
@@ -113,7 +116,7 @@ func (n *netHTTPHandler) serve(ctx context.Context, body io.ReadCloser, length i
 // panicked returns the error for a panic of a handler. ErrAbortHandler means that
 // the handler gave up, which is no failure to be logged.
 func panicked(v any) error {
-	if v == nethttp.ErrAbortHandler {
+	if err, ok := v.(error); ok && errors.Is(err, nethttp.ErrAbortHandler) {
 		return &abortError{}
 	}
 	return &protocol.PanicError{Value: v, Stack: debug.Stack()}

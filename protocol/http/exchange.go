@@ -141,7 +141,7 @@ func (x *exchange) deliver(p Policy, deliver func(protocol.Event) error) error {
 			*buf = whole
 		}
 		if err != nil {
-			x.life.Terminate(err)
+			x.fail(err)
 			return err
 		}
 		x.event.Body = whole
@@ -165,15 +165,7 @@ func (x *exchange) deliverParts(limit int64, deliver func(protocol.Event) error)
 	}
 	buf := make([]byte, bodyChunk)
 	for {
-		n, err := 0, error(nil)
-		if limit > 0 && x.body.length > limit {
-			err = tooLarge(limit)
-		} else {
-			n, err = x.body.next(buf)
-		}
-		if limit > 0 && x.body.read > limit {
-			err = tooLarge(limit)
-		}
+		n, err := x.body.nextWithin(buf, limit)
 		if err != nil {
 			x.fail(err)
 			return err
@@ -210,7 +202,7 @@ func (x *exchange) end(cause error) {
 	x.life.End(cause) // from here on the Conn lets no Send through
 	x.mu.Lock()
 	if x.stream == nil && !x.complete {
-		x.store(&protocol.Reject{Status: 500}) // a Send failed
+		_ = x.store(&protocol.Reject{Status: 500}) // never fails
 	}
 	x.sink = nil
 	x.mu.Unlock()
@@ -218,3 +210,5 @@ func (x *exchange) end(cause error) {
 		x.cfg.Tracker.End(x.conn, x.life)
 	}
 }
+
+var _ protocol.Transport = (*exchange)(nil)

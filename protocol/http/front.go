@@ -144,7 +144,7 @@ func hasConn(ctx *fasthttp.RequestCtx) bool { return ctx.ConnRequestNum() > 0 }
 // the request's body would be taken for the next request.
 func (x *exchange) settleBody(ctx *fasthttp.RequestCtx) {
 	if !x.body.skip() {
-		ctx.SetConnectionClose()
+		x.linger(ctx)
 	}
 	x.body.stop()
 }

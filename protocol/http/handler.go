@@ -3,6 +3,7 @@ package http
 import (
 	"bytes"
 	"context"
+	"errors"
 	"maps"
 	"net"
 	nethttp "net/http"
@@ -92,7 +93,7 @@ func (s *stream) writeNet(w nethttp.ResponseWriter) {
 }
 
 func ignoreNoBody(err error) error {
-	if err == nethttp.ErrBodyNotAllowed {
+	if errors.Is(err, nethttp.ErrBodyNotAllowed) {
 		return nil
 	}
 	return err

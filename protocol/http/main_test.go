@@ -19,6 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	_ = new(fasthttp.ResponseHeader).Header() // starts fasthttp's clock outside of any bubble
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),    // runs for ever
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"), // ends within 10 s
@@ -57,13 +58,20 @@ func (o open) Open(_ context.Context, scope *protocol.Scope, conn *protocol.Conn
 	return o(scope, conn), nil
 }
 
-// server serves app in memory and returns a dialer.
+// serve serves app in memory.
 func serve(t *testing.T, app protocol.Application, cfg http.Config) *pipeListener {
+	t.Helper()
+	ln := newPipeListener()
+	serveOn(t, ln, app, cfg)
+	return ln
+}
+
+// serveOn serves app until the test is over.
+func serveOn(t *testing.T, ln net.Listener, app protocol.Application, cfg http.Config) {
 	t.Helper()
 	front := http.NewFront(app, cfg)
 	s := &fasthttp.Server{Handler: front.ServeFastHTTP, NoDefaultServerHeader: true, Logger: quiet}
 	front.Configure(s)
-	ln := newPipeListener()
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ln) }()
 	t.Cleanup(func() {
@@ -76,7 +84,6 @@ func serve(t *testing.T, app protocol.Application, cfg http.Config) *pipeListene
 			t.Error(err)
 		}
 	})
-	return ln
 }
 
 // client is an HTTP client that is not ours.

@@ -387,7 +387,7 @@ func TestLateSend(t *testing.T) {
 		defer close(done)
 		for range 50 {
 			conn := <-conns
-			for !errors.Is(conn.Flush(), protocol.ErrClosed) { //nolint:revive // until the request is over
+			for !errors.Is(conn.Flush(), protocol.ErrClosed) { // until the request is over
 			}
 			for _, err := range []error{conn.Send(&http.Response{}), conn.Post(&protocol.Timer{}), conn.Flush(), http.Drain(t.Context(), conn)} {
 				if !errors.Is(err, protocol.ErrClosed) {

@@ -1,7 +1,6 @@
 package http
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -84,69 +83,72 @@ func fillTarget(req *protocol.Request, target, block string) error {
 	if authority != "" {
 		block = replaceHost(block, authority)
 	}
-	headers, err := parseHeaders(block)
+	if err := checkFraming(block, req.Version); err != nil {
+		return err
+	}
+	headers, err := protocol.ParseHeaders(block)
 	if err != nil {
 		return badRequest(strings.TrimPrefix(err.Error(), "protocol: "))
-	}
-	if err := checkFraming(headers, req.Version); err != nil {
-		return err
 	}
 	req.Headers = headers
 	return nil
 }
 
-// parseHeaders is protocol.ParseHeaders without bare line feeds: HTTP requests
-// come through proxies, which do not agree on what such a line feed is.
-func parseHeaders(block string) (protocol.Headers, error) {
-	for rest := block; ; {
+// framing is what a header section says of where a request goes and ends.
+type framing struct{ hosts, lengths, encodings int }
+
+// checkFraming refuses what makes two servers see different requests (RFC 9112,
+// sections 2.2, 3.2 and 6.3). Requests come through proxies, which do not agree on
+// what a bare line feed is, so there must be none.
+func checkFraming(block, version string) error {
+	var f framing
+	for rest := block; rest != ""; {
 		i := strings.IndexByte(rest, '\n')
-		if i < 0 {
-			return protocol.ParseHeaders(block)
+		if i < 1 || rest[i-1] != '\r' {
+			return badRequest("a header line ends in a bare line feed")
 		}
-		if i == 0 || rest[i-1] != '\r' {
-			return protocol.Headers{}, errors.New("a header line ends in a bare line feed")
+		if err := f.see(rest[:i-1]); err != nil {
+			return err
 		}
 		rest = rest[i+1:]
 	}
+	switch {
+	case f.hosts > 1:
+		return badRequest("there are several Host headers")
+	case f.hosts == 0 && version == "1.1":
+		return badRequest("the Host header is missing")
+	case f.lengths > 1:
+		return badRequest("there are several Content-Length headers")
+	case f.lengths > 0 && f.encodings > 0:
+		return badRequest("a request has a Content-Length or a Transfer-Encoding, not both")
+	case f.encodings > 0 && version == "1.0":
+		return badRequest("HTTP/1.0 has no Transfer-Encoding")
+	}
+	return nil
 }
 
-// checkFraming refuses what makes two servers see different requests (RFC 9112,
-// sections 3.2 and 6.3).
-func checkFraming(headers protocol.Headers, version string) error {
-	hosts, length, encoding := 0, false, false
-	for name, value := range headers.All() {
-		switch len(name) {
-		case len("Host"):
-			if strings.EqualFold(name, "Host") {
-				if hosts++; !validHost(value) {
-					return badRequest("the Host header is malformed")
-				}
-			}
-		case len("Content-Length"):
-			if strings.EqualFold(name, "Content-Length") {
-				if length {
-					return badRequest("there are several Content-Length headers")
-				}
-				length = true
-			}
-		case len("Transfer-Encoding"):
-			if strings.EqualFold(name, "Transfer-Encoding") {
-				if encoding || !strings.EqualFold(value, "chunked") {
-					return refuseAndClose(501, "the only transfer encoding is chunked")
-				}
-				encoding = true
-			}
+// see looks at one line. The length of a name tells most others apart at once.
+func (f *framing) see(line string) error {
+	colon := strings.IndexByte(line, ':')
+	switch colon {
+	case len("Host"):
+		if !strings.EqualFold(line[:colon], "Host") {
+			return nil
 		}
-	}
-	switch {
-	case hosts > 1:
-		return badRequest("there are several Host headers")
-	case hosts == 0 && version == "1.1":
-		return badRequest("the Host header is missing")
-	case length && encoding:
-		return badRequest("a request has a Content-Length or a Transfer-Encoding, not both")
-	case encoding && version == "1.0":
-		return badRequest("HTTP/1.0 has no Transfer-Encoding")
+		if f.hosts++; !validHost(strings.Trim(line[colon+1:], " \t")) {
+			return badRequest("the Host header is malformed")
+		}
+	case len("Content-Length"):
+		if strings.EqualFold(line[:colon], "Content-Length") {
+			f.lengths++
+		}
+	case len("Transfer-Encoding"):
+		if !strings.EqualFold(line[:colon], "Transfer-Encoding") {
+			return nil
+		}
+		if f.encodings++; f.encodings > 1 || !strings.EqualFold(strings.Trim(line[colon+1:], " \t"), "chunked") {
+			return refuseAndClose(501, "the only transfer encoding is chunked")
+		}
 	}
 	return nil
 }

@@ -219,7 +219,7 @@ func (s *stream) next() ([]byte, error) {
 func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		part, err := s.next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
 		if err != nil {
@@ -285,7 +285,7 @@ func (s *stream) writeError(err error) error {
 	if errors.Is(s.cut, protocol.ErrSlow) {
 		return s.cut
 	}
-	return fmt.Errorf("http: the client took no more of the answer (%v): %w", err, protocol.ErrReset)
+	return fmt.Errorf("http: the client took no more of the answer (%w): %w", err, protocol.ErrReset)
 }
 
 // finish ends the exchange, when the writer is done: the handler gets its

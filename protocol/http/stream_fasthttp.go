@@ -96,7 +96,7 @@ func (r *streamReader) Read(p []byte) (int, error) {
 // it has written the answer, or could not.
 func (r *streamReader) CloseWithError(err error) error {
 	switch {
-	case r.err != nil && r.err != io.EOF:
+	case r.err != nil && !errors.Is(r.err, io.EOF):
 		r.finish(r.err)
 	case err != nil:
 		r.finish(r.writeError(err))
