@@ -19,7 +19,9 @@ import (
 // notes is what the connections of one test did, in order.
 type notes struct{ lines []string }
 
-func (n *notes) add(format string, args ...any) { n.lines = append(n.lines, fmt.Sprintf(format, args...)) }
+func (n *notes) add(format string, args ...any) {
+	n.lines = append(n.lines, fmt.Sprintf(format, args...))
+}
 
 // recorder is a consumer's state that notes what happens.
 type recorder struct{ notes *notes }
@@ -259,7 +261,9 @@ func TestW6_JSON(t *testing.T) {
 	t.Run("JSONOr goes on", func(t *testing.T) {
 		app := &consumer.Messages[struct{}]{Receive: consumer.JSONOr(
 			func(*struct{}, context.Context, *consumer.Conn, sum) error { return nil },
-			func(_ *struct{}, _ context.Context, c *consumer.Conn, err error) error { return c.SendText(err.Error()) },
+			func(_ *struct{}, _ context.Context, c *consumer.Conn, err error) error {
+				return c.SendText(err.Error())
+			},
 		)}
 		m := connect(t, app, "/")
 		must(t, m.SendText("x"))
