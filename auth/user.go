@@ -64,3 +64,14 @@ func From(scope *protocol.Scope) User {
 	}
 	return Anonymous
 }
+
+// WithUser derives a scope whose user is another one, nil being Anonymous, for
+// middleware of your own that finds out who a connection belongs to. The scope that
+// it is given keeps its user. List UserKey among what the middleware provides.
+func WithUser(scope *protocol.Scope, user User) *protocol.Scope {
+	id := &identity{user: user}
+	if outer := identityOf(scope); outer != nil {
+		id.site = outer.site // Login and Logout work as they do outside
+	}
+	return scope.With(identityKey.Of(id))
+}
