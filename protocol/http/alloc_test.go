@@ -60,7 +60,6 @@ func TestAllocationsOfGet(t *testing.T) {
 	if got > 7 {
 		t.Errorf("a GET costs %v allocations, at most 7 are allowed", got)
 	}
-
 }
 
 func TestAllocationsOfNewRequest(t *testing.T) {
