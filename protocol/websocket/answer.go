@@ -37,6 +37,9 @@ func (c *Codec) appendAccept(dst []byte, ev *protocol.Accept) ([]byte, error) {
 	if ev.Subprotocol != "" {
 		dst = appendField(dst, "Sec-WebSocket-Protocol", ev.Subprotocol)
 	}
+	if c.hello.extension != "" {
+		dst = appendField(dst, "Sec-WebSocket-Extensions", c.hello.extension)
+	}
 	for _, f := range ev.Head.Header {
 		dst = appendField(dst, f.Name, f.Value)
 	}

@@ -22,7 +22,8 @@ const maxReason = ws.MaxControlFramePayloadSize - 2
 //   - *Accept is the 101. A subprotocol that was not offered, and a header that
 //     belongs to the handshake, are errors.
 //   - *Reject is an HTTP response that ends the connection.
-//   - *Message is one frame. Text that is not UTF-8 is an error.
+//   - *Message is one frame, compressed if that was negotiated, the message has the
+//     size for it and becomes shorter. Text that is not UTF-8 is an error.
 //   - *Close is a close frame: an empty one for CloseNoStatus, none for
 //     CloseAbnormal, which stands for a connection that just breaks off; an error
 //     for any other code that must not be sent. A long reason is cut.
@@ -39,7 +40,10 @@ func (c *Codec) Append(dst []byte, ev protocol.Event) ([]byte, error) {
 	}
 	switch ev := ev.(type) {
 	case *protocol.Message:
-		return ev.AppendEncoding(dst, Name, appendMessage)
+		if c.compresses(ev) {
+			return ev.AppendEncoding(dst, Name+"+"+deflateName, appendCompressed)
+		}
+		return ev.AppendEncoding(dst, Name, appendPlain)
 	case *protocol.Close:
 		return appendClose(dst, ev)
 	case *protocol.Ping:
@@ -50,14 +54,23 @@ func (c *Codec) Append(dst []byte, ev protocol.Event) ([]byte, error) {
 	return dst, fmt.Errorf("websocket: cannot send a %s event", ev.EventType())
 }
 
-func appendMessage(dst []byte, m *protocol.Message) ([]byte, error) {
-	op := ws.OpText
-	if m.Binary {
-		op = ws.OpBinary
-	} else if !utf8.Valid(m.Data) {
-		return dst, errors.New("websocket: a text message must be UTF-8; send other data as a binary message")
+// appendPlain appends a message as one frame.
+func appendPlain(dst []byte, m *protocol.Message) ([]byte, error) {
+	op, err := opcode(m)
+	if err != nil {
+		return dst, err
 	}
 	return append(appendHeader(dst, op, len(m.Data)), m.Data...), nil
+}
+
+func opcode(m *protocol.Message) (ws.OpCode, error) {
+	if m.Binary {
+		return ws.OpBinary, nil
+	}
+	if !utf8.Valid(m.Data) {
+		return 0, errors.New("websocket: a text message must be UTF-8; send other data as a binary message")
+	}
+	return ws.OpText, nil
 }
 
 func appendClose(dst []byte, ev *protocol.Close) ([]byte, error) {

@@ -13,19 +13,24 @@ import (
 // *protocol.Close. The Data of a message that arrives whole in one frame aliases
 // in, where it is unmasked; of any other message, a buffer that is reused. A frame
 // that breaks the rules of RFC 6455 is a *protocol.CloseError with 1002, 1007 for
-// text that is not UTF-8, or 1009 for more than the limits allow. After an error of
-// its own, or the peer's close, Decode consumes what comes and emits nothing.
+// text that is not UTF-8 or data that cannot be inflated, or 1009 for more than the
+// limits allow. After an error of its own, or the peer's close, Decode consumes what
+// comes and emits nothing.
 //
 // Append takes one Accept or Reject, then the other events.
 type Codec struct {
-	limits *protocol.Limits // shared
+	config *Config // shared
+
+	// For Append.
+	hello *hello // nil when the handshake is answered
 
 	// For Decode.
 	partial *partial // what has arrived of an incomplete message, else nil
 	ended   bool     // nothing more is decoded
 
-	// For Append.
-	hello *hello // nil when the handshake is answered
+	// For both, and never changed: the logarithm of the window for what is compressed,
+	// or 0 if compression was not negotiated.
+	window uint8
 }
 
 var _ protocol.CloseAnswerer = (*Codec)(nil)
@@ -35,8 +40,9 @@ func (*Codec) AnswersClose() bool { return true }
 
 // hello is what the answer to a handshake needs to know of it.
 type hello struct {
-	key     string
-	offered []string
+	key       string
+	offered   []string // subprotocols
+	extension string   // the answer to the offered ones; "" is none
 }
 
 // messages spare each message an allocation, and each idle codec the room for one.

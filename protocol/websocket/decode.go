@@ -45,12 +45,12 @@ func (c *Codec) decode(in []byte, emit func(protocol.Event) error) (int, error) 
 	case h.OpCode.IsControl():
 		end := size + int(h.Length)
 		return end, c.control(h, in[size:end], emit)
-	case whole && h.Fin && c.partial == nil:
+	case whole && h.Fin && c.partial == nil && !h.Rsv1():
 		end := size + int(h.Length)
 		return end, c.whole(h, in[size:end], emit)
 	}
 	if c.partial == nil {
-		c.partial = newPartial(h.OpCode == ws.OpText)
+		c.partial = newPartial(h.OpCode == ws.OpText, h.Rsv1())
 	}
 	c.partial.begin(h)
 	n, err := c.resume(payload, emit)
@@ -106,6 +106,9 @@ func (c *Codec) check(h ws.Header, size int) *protocol.CloseError {
 	if c.partial != nil {
 		state |= ws.StateFragmented
 	}
+	if c.window > 0 && (h.OpCode == ws.OpText || h.OpCode == ws.OpBinary) {
+		h.Rsv &^= ws.Rsv(true, false, false) // RFC 7692, section 6: RSV1 may be set there
+	}
 	if err := ws.CheckHeader(h, state); err != nil {
 		return &protocol.CloseError{Code: protocol.CloseProtocolError, Reason: err.Error()}
 	}
@@ -118,15 +121,16 @@ func (c *Codec) check(h ws.Header, size int) *protocol.CloseError {
 	if h.OpCode.IsControl() {
 		return nil
 	}
-	if h.Length > int64(c.limits.Frame) {
-		return protocol.Closef(protocol.CloseMessageTooBig, "a frame has more than %d bytes", c.limits.Frame)
+	limits := &c.config.Limits
+	if h.Length > int64(limits.Frame) {
+		return protocol.Closef(protocol.CloseMessageTooBig, "a frame has more than %d bytes", limits.Frame)
 	}
-	room := c.limits.Message
+	room := limits.Message
 	if c.partial != nil {
 		room -= len(c.partial.data)
 	}
 	if h.Length > int64(room) {
-		return protocol.Closef(protocol.CloseMessageTooBig, "a message has more than %d bytes", c.limits.Message)
+		return protocol.Closef(protocol.CloseMessageTooBig, "a message has more than %d bytes", limits.Message)
 	}
 	return nil
 }
@@ -200,6 +204,12 @@ func (c *Codec) resume(in []byte, emit func(protocol.Event) error) (int, error) 
 		return n, nil
 	}
 	c.partial = nil
+	if p.compressed {
+		var err *protocol.CloseError
+		if p, err = p.inflate(c.config); err != nil {
+			return n, c.fail(err)
+		}
+	}
 	defer p.free()
 	return n, emitMessage(!p.text, p.data, emit)
 }

@@ -29,11 +29,23 @@
 // A frame's and a message's size are checked when the frame's header is there,
 // before anything is allocated; what is allocated then grows with what has arrived,
 // whatever the header promises. Text is validated as it arrives. A message of one
-// frame is bound by both limits. Between messages a Codec has 64 bytes.
+// frame is bound by both limits. Between messages a Codec has 32 bytes.
+//
+// # Compression
+//
+// permessage-deflate (RFC 7692) is off unless [Compression] is enabled, and then
+// used with clients that offer it. No message refers to those before it, in either
+// direction: context takeover, which would keep a window of 32 KiB or more for every
+// connection, is never agreed to. A compressed message stays compressed until all of
+// it has arrived; Limits.Frame and Limits.Message bound what arrives, Limits.Message
+// and Compression.MaxRatio what it inflates to, while it is inflated. What inflating
+// and compressing needs is borrowed for as long as a message takes. A
+// protocol.SharedMessage is framed once and compressed once, whatever the number of
+// its receivers.
 //
 // # Extending
 //
-// Extensions are not negotiated: reserved bits are an error.
+// No other extension is negotiated: reserved bits without a meaning are an error.
 //
 // # Errors
 //

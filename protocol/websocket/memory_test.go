@@ -34,6 +34,12 @@ func (c *memoryConn) Read(p []byte) (int, error) {
 // answer reads a handshake from the wire and answers it with ev.
 func answer(t *testing.T, in []byte, ev protocol.Event) []byte {
 	t.Helper()
+	return answerAs(t, websocket.Config{}, in, ev)
+}
+
+// answerAs is answer with a configuration.
+func answerAs(t *testing.T, c websocket.Config, in []byte, ev protocol.Event) []byte {
+	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(in)))
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +57,7 @@ func answer(t *testing.T, in []byte, ev protocol.Event) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	codec, err := websocket.NewUpgrader(websocket.Config{}).Upgrade(&protocol.Request{Version: "1.1", Method: r.Method, Headers: headers})
+	codec, err := websocket.NewUpgrader(c).Upgrade(&protocol.Request{Version: "1.1", Method: r.Method, Headers: headers})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,10 @@ import (
 // A partial is a message of which not all has arrived: not all fragments, or not
 // all of a frame.
 type partial struct {
-	data    []byte // unmasked; grows with what arrives, not with what is promised
-	checked int    // data[:checked] is known to be UTF-8
-	text    bool
+	data       []byte // unmasked; grows with what arrives, not with what is promised
+	checked    int    // data[:checked] is known to be UTF-8
+	text       bool
+	compressed bool // data is to be inflated when all is there
 
 	// The current frame.
 	left  int  // bytes to come; 0 between frames
@@ -28,9 +29,9 @@ var partials = sync.Pool{New: func() any { return new(partial) }}
 // maxKept is the largest buffer that is kept for another message.
 const maxKept = 64 << 10
 
-func newPartial(text bool) *partial {
+func newPartial(text, compressed bool) *partial {
 	p, _ := partials.Get().(*partial)
-	p.text = text
+	p.text, p.compressed = text, compressed
 	return p
 }
 
@@ -64,9 +65,9 @@ func (p *partial) take(in []byte) int {
 
 // valid reports whether what has arrived can be the beginning of a text, or all of
 // it if nothing more is to come. Each byte is looked at once, or a few times at the
-// end of a chunk.
+// end of a chunk. What is compressed may be anything yet.
 func (p *partial) valid() bool {
-	if !p.text {
+	if !p.text || p.compressed {
 		return true
 	}
 	fresh := p.data[p.checked:]

@@ -97,7 +97,7 @@ func TestPeerReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err = wsutil.ReadServerData(bytes.NewBuffer(wire))
-	if want := (wsutil.ClosedError{Code: 4000, Reason: "bye"}); err != want { //nolint:errorlint // the very value is meant
+	if want := (wsutil.ClosedError{Code: 4000, Reason: "bye"}); err != want {
 		t.Errorf("the close was read as %v", err)
 	}
 }

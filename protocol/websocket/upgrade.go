@@ -23,14 +23,19 @@ type Config struct {
 	// Limits bound frames and messages. Handshake is not used: the headers of the
 	// request are limited where it is read.
 	Limits protocol.Limits
+	// Compression says whether messages may be compressed.
+	Compression Compression
 }
 
 // An Upgrader turns HTTP requests into WebSockets. One serves all connections of a
 // server; it is immutable and safe for concurrent use.
-type Upgrader struct{ limits protocol.Limits }
+type Upgrader struct{ config Config }
 
 // NewUpgrader returns an Upgrader.
-func NewUpgrader(c Config) *Upgrader { return &Upgrader{limits: c.Limits.WithDefaults()} }
+func NewUpgrader(c Config) *Upgrader {
+	c.Limits, c.Compression = c.Limits.WithDefaults(), c.Compression.withDefaults()
+	return &Upgrader{config: c}
+}
 
 // IsUpgrade reports whether a request asks for a WebSocket, well-formed or not:
 // Upgrade then says what is wrong with it.
@@ -55,6 +60,12 @@ func (u *Upgrader) Upgrade(req *protocol.Request) (*Codec, error) {
 	if err != nil {
 		return nil, err
 	}
+	c := &Codec{config: &u.config, hello: &hello{key: key, offered: offered}}
+	if u.config.Compression.Enabled {
+		if c.hello.extension, c.window, err = negotiate(req.Headers); err != nil {
+			return nil, err
+		}
+	}
 	req.Protocol, req.Framing, req.Subprotocols = Name, protocol.FramingMessage, offered
 	switch req.Scheme {
 	case "http":
@@ -62,7 +73,7 @@ func (u *Upgrader) Upgrade(req *protocol.Request) (*Codec, error) {
 	case "https":
 		req.Scheme = "wss"
 	}
-	return &Codec{limits: &u.limits, hello: &hello{key: key, offered: offered}}, nil
+	return c, nil
 }
 
 func checkRequest(req *protocol.Request) error {
