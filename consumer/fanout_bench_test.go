@@ -77,9 +77,19 @@ func members(tb testing.TB, hub *channellayer.Hub, n int, open func() (*protocol
 
 func overWebSocket(tb testing.TB) func() (*protocol.Request, protocol.Codec) {
 	tb.Helper()
-	upgrader := websocket.NewUpgrader(websocket.Config{})
+	return overWebSocketWith(tb, websocket.Compression{})
+}
+
+func overCompressed(tb testing.TB) func() (*protocol.Request, protocol.Codec) {
+	tb.Helper()
+	return overWebSocketWith(tb, websocket.Compression{Enabled: true, MinSize: 100})
+}
+
+func overWebSocketWith(tb testing.TB, c websocket.Compression) func() (*protocol.Request, protocol.Codec) {
+	tb.Helper()
+	upgrader := websocket.NewUpgrader(websocket.Config{Compression: c})
 	headers, err := protocol.ParseHeaders("Host: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" +
-		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n")
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -111,8 +121,9 @@ func overChat(tb testing.TB) func() (*protocol.Request, protocol.Codec) {
 
 // protocols are the ways to connect to a consumer.
 var protocols = map[string]func(testing.TB) func() (*protocol.Request, protocol.Codec){
-	"websocket": overWebSocket,
-	"chat":      overChat,
+	"websocket":  overWebSocket,
+	"compressed": overCompressed,
+	"chat":       overChat,
 }
 
 // text returns a text of a size.

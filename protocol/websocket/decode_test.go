@@ -247,7 +247,7 @@ func TestDecodeAndAppendAtOnce(t *testing.T) {
 
 func TestIdleCodecIsSmall(t *testing.T) {
 	t.Parallel()
-	if size := unsafe.Sizeof(websocket.Codec{}); size > 64 {
-		t.Errorf("a Codec has %d bytes, want at most 64", size)
+	if size := unsafe.Sizeof(websocket.Codec{}); size > 32 {
+		t.Errorf("a Codec has %d bytes, want at most 32", size)
 	}
 }

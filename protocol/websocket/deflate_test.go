@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsflate"
 
@@ -192,7 +191,8 @@ func TestDeflatePeerShakesHands(t *testing.T) {
 		conn := &memoryConn{serve: func(in []byte) []byte {
 			return answerAs(t, websocket.Config{Compression: websocket.Compression{Enabled: true}}, in, &protocol.Accept{})
 		}}
-		d := ws.Dialer{Extensions: []httphead.Option{offer.Option()}}
+		var d ws.Dialer
+		d.Extensions = append(d.Extensions, offer.Option())
 		_, hs, err := d.Upgrade(conn, mustURL(t, "ws://example.com/"))
 		if err != nil || len(hs.Extensions) != 1 {
 			t.Errorf("%s: the client says %+v, %v", name, hs, err)
