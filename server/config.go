@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/portico-go/portico/protocol"
+	"github.com/portico-go/portico/protocol/websocket"
 )
 
 // A Config says how a Server serves. Its zero value is safe and useful.
@@ -18,6 +19,8 @@ type Config struct {
 	Limits Limits
 	// Timeouts bound how long things may take.
 	Timeouts Timeouts
+	// Compression says whether WebSockets may compress messages. The zero value is off.
+	Compression websocket.Compression
 	// RootPath is the prefix under which the application is mounted, without a slash
 	// at its end: a path outside of it is answered with 404.
 	RootPath string
@@ -79,7 +82,8 @@ type Timeouts struct {
 	// cancelled, before it is logged with its stack. Default 10 s.
 	Handler time.Duration
 	// Shutdown is how long handlers and requests may go on when the server shuts
-	// down, before their contexts are cancelled. Default 10 s.
+	// down, before their contexts are cancelled; for half of that time a handler of a
+	// message protocol can still send. Default 10 s.
 	Shutdown time.Duration
 }
 

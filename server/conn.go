@@ -14,9 +14,6 @@ import (
 	"github.com/portico-go/portico/protocol"
 )
 
-// errDetached ends the reads of fasthttp on a connection that it gave away.
-var errDetached = errors.New("server: the connection was given away")
-
 // longAgo is a deadline that ends a Read which waits.
 var longAgo = time.Unix(1, 0)
 
@@ -31,11 +28,8 @@ type conn struct {
 	state    *tls.ConnectionState // nil without TLS
 	client   net.Addr
 	local    net.Addr
-	prefix   []byte        // read, to be read again
-	detached bool          // fasthttp is giving it away: what it has read is all there is
-	upgraded bool          // it is becoming a WebSocket
-	counted  string        // under what it is counted per client
-	stall    time.Duration // of each part of a long answer; 0 while HTTP is not served
+	prefix   []byte // read, to be read again
+	counted  string // under what it is counted per client
 
 	mu       sync.Mutex
 	idle     bool // waits for a request or its first bytes: may be closed at any time
@@ -52,24 +46,6 @@ type request struct {
 	stuck *time.Timer // looks for a handler that ignores its cancellation
 }
 
-// A tlsConn is a conn in the form in which fasthttp recognises TLS.
-type tlsConn struct{ *conn }
-
-// Handshake is over already.
-func (c tlsConn) Handshake() error { return nil }
-
-// ConnectionState returns the state of TLS.
-func (c tlsConn) ConnectionState() tls.ConnectionState { return *c.state }
-
-// connOf returns the conn that fasthttp was given.
-func connOf(c net.Conn) *conn {
-	if t, ok := c.(tlsConn); ok {
-		return t.conn
-	}
-	own, _ := c.(*conn)
-	return own
-}
-
 // Read implements net.Conn.
 func (c *conn) Read(p []byte) (int, error) {
 	if len(c.prefix) > 0 {
@@ -79,30 +55,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		return n, nil
 	}
-	if c.detached {
-		return 0, errDetached
-	}
 	return c.Conn.Read(p)
-}
-
-// writePart is how much of a long answer a client must take within stall.
-const writePart = 64 << 10
-
-// Write implements net.Conn. fasthttp bounds the time of a whole answer; a client
-// that takes each part of a long one in time may take longer.
-func (c *conn) Write(p []byte) (n int, err error) {
-	for c.stall > 0 && len(p)-n > writePart {
-		m, err := c.Conn.Write(p[n : n+writePart])
-		n += m
-		if err == nil {
-			err = c.Conn.SetWriteDeadline(time.Now().Add(c.stall))
-		}
-		if err != nil {
-			return n, err
-		}
-	}
-	m, err := c.Conn.Write(p[n:])
-	return n + m, err
 }
 
 // RemoteAddr implements net.Conn: the client's address.

@@ -24,7 +24,6 @@ func (p *port) serveHTTP(requests bool) {
 		Concurrency:           1 << 30, // connections are limited elsewhere
 		NoDefaultServerHeader: true,
 		NoDefaultContentType:  true,
-		KeepHijackedConns:     true,
 		Logger:                httpLogger{p.srv.log.Named("fasthttp").Sugar()},
 		ConnState:             connState,
 	}
@@ -44,20 +43,22 @@ func (p *port) serveHTTP(requests bool) {
 	}
 }
 
-// connState tells a conn whether it is between two requests.
+// connState tells a connection whether it is between two requests.
 func connState(c net.Conn, state fasthttp.ConnState) {
-	own := connOf(c)
+	h := httpConnOf(c)
 	switch state {
 	case fasthttp.StateActive:
-		own.setIdle(false)
+		h.setIdle(false)
 	case fasthttp.StateIdle:
-		own.setIdle(true)
+		h.setIdle(true)
+	case fasthttp.StateHijacked:
+		h.hijacked = true
 	}
 }
 
 // prepare completes what fasthttp knows of a request.
 func prepare(ctx *fasthttp.RequestCtx, req *protocol.Request) error {
-	req.Peer = connOf(ctx.Conn()).peer
+	req.Peer = httpConnOf(ctx.Conn()).peer
 	return nil
 }
 
@@ -65,16 +66,22 @@ func prepare(ctx *fasthttp.RequestCtx, req *protocol.Request) error {
 // connection became a WebSocket, which goes on by itself.
 func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
 	c.watch.Notify(c.hungUp)
-	c.stall = p.timeouts.Stall
-	var served net.Conn = c
+	h := &httpConn{conn: c, stall: p.timeouts.Stall, closed: make(chan struct{})}
+	var served net.Conn = h
 	if c.state != nil {
-		served = tlsConn{c}
+		served = tlsConn{h}
 	}
 	err := p.http.ServeConn(served)
 	if err != nil {
 		p.srv.log.Debug("an HTTP connection ended", zap.Stringer("client", c.client), zap.Error(err))
 	}
-	return c.upgraded && err == nil
+	if !h.hijacked {
+		return false
+	}
+	if !h.upgraded {
+		<-h.closed // a handler has it
+	}
+	return h.upgraded
 }
 
 // handle serves one request.
@@ -110,29 +117,21 @@ func (p *port) upgrade(ctx *fasthttp.RequestCtx) bool {
 		refuse(ctx, err)
 		return true
 	}
-	c := connOf(ctx.Conn())
-	req.Peer = c.peer
+	h := httpConnOf(ctx.Conn())
+	req.Peer = h.peer
 	req.RootPath = p.srv.cfg.RootPath
-	c.upgraded = true
+	h.upgraded = true
 	ctx.HijackSetNoResponse(true)
-	ctx.Hijack(func(buffered net.Conn) { p.serveWebSocket(c, buffered, req, codec) })
+	ctx.Hijack(func(buffered net.Conn) {
+		h.conn.prefix = h.drain(buffered)
+		go p.serveWebSocket(h.conn, req, codec) // fasthttp gets back what it lent
+	})
 	return true
 }
 
 // serveWebSocket runs a connection that fasthttp gave away.
-func (p *port) serveWebSocket(c *conn, buffered net.Conn, req *protocol.Request, codec protocol.Codec) {
+func (p *port) serveWebSocket(c *conn, req *protocol.Request, codec protocol.Codec) {
 	defer c.close()
-	c.detached = true
-	var leftover []byte
-	for buf := make([]byte, 512); ; {
-		n, err := buffered.Read(buf)
-		leftover = append(leftover, buf[:n]...)
-		if err != nil {
-			break // errDetached: fasthttp has no more
-		}
-	}
-	c.detached, c.stall = false, 0
-	c.prefix = leftover
 	p.run(c, req, codec)
 }
 
@@ -159,7 +158,7 @@ type tracker struct{}
 var _ http.Tracker = tracker{}
 
 // Begin implements http.Tracker.
-func (tracker) Begin(c net.Conn, l *protocol.Lifecycle) { connOf(c).begin(l) }
+func (tracker) Begin(c net.Conn, l *protocol.Lifecycle) { httpConnOf(c).begin(l) }
 
 // End implements http.Tracker.
-func (tracker) End(c net.Conn, l *protocol.Lifecycle) { connOf(c).end(l) }
+func (tracker) End(c net.Conn, l *protocol.Lifecycle) { httpConnOf(c).end(l) }

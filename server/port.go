@@ -61,7 +61,10 @@ func newPort(s *Server, l Listener, ln net.Listener) *port {
 		OnStuck:          s.stuck,
 	})
 	if slices.Contains(p.names, websocket.Name) {
-		p.upgrader = websocket.NewUpgrader(websocket.Config{Limits: p.limits.protocolLimits()})
+		p.upgrader = websocket.NewUpgrader(websocket.Config{
+			Limits:      p.limits.protocolLimits(),
+			Compression: s.cfg.Compression,
+		})
 	}
 	if slices.Contains(p.names, httpName) || p.upgrader != nil {
 		p.serveHTTP(slices.Contains(p.names, httpName))

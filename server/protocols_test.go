@@ -200,7 +200,7 @@ func TestPlainGetOnAWebSocketRoute(t *testing.T) {
 // A long answer may take longer than a stall, as long as the client reads.
 func TestLongAnswerToASlowReader(t *testing.T) {
 	t.Parallel()
-	body := bytes.Repeat([]byte("x"), 8<<20)
+	body := bytes.Repeat([]byte("x"), 32<<20)
 	app := protocol.ApplicationFunc(func(_ context.Context, _ *protocol.Scope, conn *protocol.Conn) (protocol.Handler, error) {
 		return protocol.HandlerFunc(func(_ context.Context, ev protocol.Event) error {
 			if _, ok := ev.(*httpproto.Request); ok {
@@ -209,7 +209,7 @@ func TestLongAnswerToASlowReader(t *testing.T) {
 			return nil
 		}), nil
 	})
-	const stall = 200 * time.Millisecond
+	const stall = 500 * time.Millisecond
 	addr := start(t, app, server.Config{Timeouts: server.Timeouts{Stall: stall}})
 	c := dial(t, addr)
 	if err := c.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
@@ -219,8 +219,8 @@ func TestLongAnswerToASlowReader(t *testing.T) {
 		t.Fatal(err)
 	}
 	total, began := 0, time.Now()
-	for tick := time.NewTicker(stall / 10); ; <-tick.C {
-		n, err := io.CopyN(io.Discard, c, 256<<10)
+	for tick := time.NewTicker(stall / 15); ; <-tick.C {
+		n, err := io.CopyN(io.Discard, c, 512<<10)
 		total += int(n)
 		if err != nil {
 			break

@@ -204,7 +204,7 @@ func (s *Server) beginDrain() {
 		c.drain()
 	}
 	for _, p := range s.ports {
-		p.engine.Drain()
+		p.engine.Drain(p.timeouts.Shutdown / 2)
 	}
 }
 

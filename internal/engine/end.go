@@ -132,8 +132,16 @@ func (s *Stream) reportStuck() {
 	}
 }
 
-// linger reads what the peer still sends until it hangs up: a socket that is
-// closed with unread input is reset, and the peer may lose what was sent to it.
+// Linger half-closes a connection to which everything was written, and reads what
+// the peer still sends until it hangs up, for a second at the most: a socket that
+// is closed with unread input is reset, and the peer may lose what was sent to it.
+func Linger(conn net.Conn) {
+	if c, ok := conn.(writeCloser); ok && c.CloseWrite() == nil {
+		linger(conn)
+	}
+}
+
+// linger is Linger for a connection that is half-closed.
 func linger(conn net.Conn) {
 	if _, ok := conn.(writeCloser); !ok {
 		return

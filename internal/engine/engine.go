@@ -98,9 +98,13 @@ func (e *Engine) Len() int {
 }
 
 // Drain ends all streams, and each that is served from now on, with
-// protocol.ErrShutdown: peers get a refusal or a close behind what is queued for
-// them, and handlers that run may finish. It does not wait; Cancel goes further.
-func (e *Engine) Drain() {
+// protocol.ErrShutdown. A stream that was not answered yet is refused. Another one's
+// peer gets its close behind what is in the mailbox, so that a handler that runs
+// can still send; after patience it gets it before the handler has returned. Drain
+// does not wait; Cancel goes further.
+//
+//nolint:contextcheck // a Lifecycle has the connection's own context
+func (e *Engine) Drain(patience time.Duration) {
 	e.mu.Lock()
 	e.draining = true
 	streams := e.list()
@@ -109,10 +113,21 @@ func (e *Engine) Drain() {
 		if s.life.Conn().State() == protocol.StateConnecting {
 			go s.life.Terminate(protocol.ErrShutdown) // response hooks may block
 		} else {
-			s.life.Terminate(protocol.ErrShutdown)
+			_ = s.box.Post(shutdown{}) // or it is over
 		}
 	}
+	time.AfterFunc(patience, func() {
+		for _, s := range streams {
+			s.life.Terminate(protocol.ErrShutdown) // no effect on those that are closing
+		}
+	})
 }
+
+// shutdown is the event that the engine drains.
+type shutdown struct{}
+
+// EventType implements protocol.Event.
+func (shutdown) EventType() string { return "shutdown" }
 
 // Cancel cancels the contexts of all streams with cause and closes their sockets.
 // Handlers then get their Disconnect when they return.

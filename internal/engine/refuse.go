@@ -16,10 +16,7 @@ func Refuse(conn net.Conn, codec protocol.Codec, err error, timeout time.Duratio
 	if encodeErr != nil || conn.SetDeadline(time.Now().Add(timeout)) != nil {
 		return
 	}
-	if _, err := conn.Write(answer); err != nil {
-		return
-	}
-	if c, ok := conn.(writeCloser); ok && c.CloseWrite() == nil {
-		linger(conn)
+	if _, err := conn.Write(answer); err == nil {
+		Linger(conn)
 	}
 }

@@ -61,7 +61,7 @@ func TestEveryEnd(t *testing.T) {
 		})
 	}
 	clients.Wait()
-	e.Drain()
+	e.Drain(time.Second)
 	served.Wait()
 	if n := e.Len(); n != 0 || opened.Load() != ended.Load() || opened.Load() == 0 {
 		t.Fatalf("%d streams left, %d handlers opened, %d ended", n, opened.Load(), ended.Load())

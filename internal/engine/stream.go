@@ -144,6 +144,10 @@ func (s *Stream) run(leftover []byte) {
 // HandleEvent implements mailbox.Owner.
 func (s *Stream) HandleEvent(ev protocol.Event) {
 	s.out.begin()
+	if _, ok := ev.(shutdown); ok {
+		s.life.Terminate(protocol.ErrShutdown)
+		return
+	}
 	_ = s.life.Deliver(ev) // an error was answered
 }
 

@@ -463,25 +463,41 @@ func TestStuckHandler(t *testing.T) {
 	})
 }
 
+// A handler that runs when the engine drains can still send, for a while.
 func TestDrain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := &handler{}
-		h.message = func(context.Context, string) error {
-			_ = h.conn.SendText("working")
-			time.Sleep(8 * time.Second)
-			h.note("finished")
-			return nil
-		}
-		p := serve(t, h, lines{})
-		p.want("ok")
-		p.send("x\n")
-		p.want("working")
-		go func() { p.want("close 1001 server shutting down") }()
-		p.engine.Drain()
-		<-p.served
-		if got := h.noted(); got != "connect,message,finished,disconnect" {
-			t.Fatalf("events = %s", got)
-		}
-		h.wantDisconnect(t, protocol.CloseGoingAway, protocol.ErrShutdown)
-	})
+	for name, c := range map[string]struct {
+		busy time.Duration
+		want []string
+	}{
+		"in time":  {4 * time.Second, []string{"last words", "timer posted", "close 1001 server shutting down"}},
+		"too long": {8 * time.Second, []string{"close 1001 server shutting down"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &handler{}
+				h.message = func(context.Context, string) error {
+					_ = h.conn.Post(&protocol.Timer{Name: "posted"})
+					time.Sleep(c.busy)
+					h.note("finished")
+					_ = h.conn.SendText("last words")
+					return nil
+				}
+				p := serve(t, h, lines{})
+				p.want("ok")
+				p.send("x\n")
+				synctest.Wait()
+				start := time.Now()
+				p.engine.Drain(5 * time.Second)
+				p.want(c.want...)
+				if d := time.Since(start); d > 5*time.Second+2*time.Millisecond {
+					t.Errorf("the peer was told after %v", d)
+				}
+				<-p.served
+				if got := h.noted(); !strings.HasPrefix(got, "connect,message,finished,") {
+					t.Fatalf("events = %s", got)
+				}
+				h.wantDisconnect(t, protocol.CloseGoingAway, protocol.ErrShutdown)
+			})
+		})
+	}
 }
