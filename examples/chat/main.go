@@ -63,11 +63,15 @@ func chat() (protocol.Application, error) {
 		return nil, err
 	}
 	rooms := room(hub)
-	guard := protocol.Chain(middleware.AllowedHosts(), middleware.SameOrigin(middleware.SameOriginConfig{}))
-	stack := auth.Stack(users, session.New(session.NewMemoryStore(), session.Config{}))
+	sessions := session.New(session.NewMemoryStore(), session.Config{})
+	stack := protocol.Chain(
+		middleware.AllowedHosts(),
+		middleware.SameOrigin(middleware.SameOriginConfig{}),
+		auth.Stack(users, sessions),
+	)
 	return stack(router.ProtocolTypeRouter{
-		"http":      guard((&site{users: users, hub: hub}).routes()),
-		"websocket": guard(router.MustURLRouter(router.Path("/ws/chat/{room}", rooms))),
+		"http":      (&site{users: users, hub: hub}).routes(),
+		"websocket": router.MustURLRouter(router.Path("/ws/chat/{room}", rooms)),
 		"chat":      auth.ChatUsername(users)(router.MustURLRouter(router.Path("/rooms/{room}", rooms))),
 	}), nil
 }

@@ -55,7 +55,11 @@ func (m *member) connect(ctx context.Context, c *consumer.Conn) error {
 	if !user.IsAuthenticated() {
 		return protocol.Rejectf(403, "log in first")
 	}
-	m.room, m.name = c.Scope().Param("room"), user.Name()
+	room, err := roomOf(c.Scope())
+	if err != nil {
+		return err
+	}
+	m.room, m.name = room, user.Name()
 	return c.Join(ctx, group(m.room))
 }
 
@@ -64,9 +68,27 @@ func (m *member) say(ctx context.Context, c *consumer.Conn, in say) error {
 	if in.Text == "" {
 		return nil
 	}
+	if len(in.Text) > maxText {
+		return protocol.Closef(protocol.CloseMessageTooBig, "a message has at most %d bytes", maxText)
+	}
 	return c.Broadcast(ctx, group(m.room), "said", said{
 		Room: m.room, From: m.name, Via: c.Scope().Protocol(), Text: in.Text,
 	})
+}
+
+// What a room takes.
+const (
+	maxRoom = 64   // bytes of a room's name
+	maxText = 4096 // bytes of a message: a terminal's longest line
+)
+
+// roomOf returns the room that a connection or request is about.
+func roomOf(scope *protocol.Scope) (string, error) {
+	room := scope.Param("room")
+	if len(room) > maxRoom {
+		return "", protocol.Rejectf(404, "a room's name has at most %d bytes", maxRoom)
+	}
+	return room, nil
 }
 
 // group names the channel layer's group of a room.

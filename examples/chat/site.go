@@ -75,11 +75,14 @@ func (s *site) post(ctx context.Context, x *consumer.Exchange) error {
 	if !user.IsAuthenticated() {
 		return protocol.Rejectf(403, "log in first")
 	}
+	name, err := roomOf(x.Scope())
+	if err != nil {
+		return err
+	}
 	in, err := messageOf(x)
 	if err != nil {
 		return err
 	}
-	name := x.Scope().Param("room")
 	_, err = s.hub.Broadcast(ctx, group(name), channellayer.Event{Type: "said", Value: said{
 		Room: name, From: user.Name(), Via: "http", Text: in.Text,
 	}})
@@ -98,8 +101,12 @@ func messageOf(x *consumer.Exchange) (in say, err error) {
 	} else {
 		err = formErr
 	}
-	if err == nil && in.Text == "" {
+	switch {
+	case err != nil:
+	case in.Text == "":
 		err = protocol.Rejectf(400, "a message needs a text")
+	case len(in.Text) > maxText:
+		err = protocol.Rejectf(413, "a message has at most %d bytes", maxText)
 	}
 	return in, err
 }
