@@ -158,8 +158,8 @@ func TestInflateBombs(t *testing.T) {
 	}{
 		{"less than 64 KiB, whatever the ratio", 64 * kib, mib, 0, true},
 		{"beyond 64 KiB and the ratio", 64*kib + 1, mib, 0, false},
-		{"beyond the ratio by far", 20 * mib, 1000 * mib, 0, false},
-		{"beyond the limit by far, and not the ratio", 20 * mib, mib, 2000, false},
+		{"beyond the ratio by far", 8 * mib, 1000 * mib, 0, false},
+		{"beyond the limit by far, and not the ratio", 8 * mib, mib, 2000, false},
 		{"within a ratio of its own", mib, mib, 2000, true},
 		{"less than 64 KiB, and beyond the limit", 10 * kib, 9 * kib, 0, false},
 	}
