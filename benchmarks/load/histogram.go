@@ -5,10 +5,16 @@ import (
 	"time"
 )
 
-// A Histogram counts durations in buckets whose width is at most 1/16 of their
+// resolution is the number of buckets per power of two, and must be one itself.
+const (
+	resolutionBits = 6
+	resolution     = 1 << resolutionBits
+)
+
+// A Histogram counts durations in buckets whose width is at most 1/64 of their
 // value.
 type Histogram struct {
-	buckets [64 * 16]int
+	buckets [64 * resolution]int
 	count   int
 }
 
@@ -19,9 +25,9 @@ func (h *Histogram) Add(d time.Duration) {
 }
 
 // Quantile returns the upper bound of the bucket in which the q-th part of the
-// durations lies, 0.99 for example.
+// durations lies, 0.99 for example. It is 0 when there are none.
 func (h *Histogram) Quantile(q float64) time.Duration {
-	rank, seen := int(q*float64(h.count)), 0
+	rank, seen := min(int(q*float64(h.count)), h.count-1), 0
 	for b, n := range h.buckets {
 		if seen += n; seen > rank {
 			return upper(b)
@@ -32,16 +38,17 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 
 func bucket(v uint64) int {
 	exp := bits.Len64(v) - 1
-	if exp < 4 {
+	if exp < resolutionBits {
 		return int(v)
 	}
-	return (exp-3)*16 + int(v>>(exp-4))&15
+	return (exp-resolutionBits+1)*resolution + int(v>>(exp-resolutionBits))&(resolution-1)
 }
 
+// upper returns the greatest value of a bucket.
 func upper(b int) time.Duration {
-	if b < 16 {
+	if b < resolution {
 		return time.Duration(b)
 	}
-	exp := b/16 + 3
-	return time.Duration((uint64(b%16)+17)<<(exp-4) - 1)
+	shift := b/resolution - 1
+	return time.Duration((uint64(b%resolution)+resolution+1)<<shift - 1)
 }

@@ -21,16 +21,17 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:9000", "listen on `HOST:PORT`")
+	stats := flag.String("stats", "", "tell about goroutines and heap at `PATH`; nobody but the load generator may reach it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *addr); err != nil {
+	if err := run(ctx, *addr, *stats); err != nil {
 		fmt.Fprintln(os.Stderr, "target:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, addr string) error {
+func run(ctx context.Context, addr, stats string) error {
 	users, err := auth.Users(map[string]string{"alice": "wonderland", "bob": "builder", "carol": "singer"})
 	if err != nil {
 		return err
@@ -41,15 +42,15 @@ func run(ctx context.Context, addr string) error {
 	}
 	stack := auth.Stack(users, session.New(session.NewMemoryStore(), session.Config{}))
 	app := router.ProtocolTypeRouter{
-		"http":      stack(site(users)),
+		"http":      stack(site(users, statsRoute(stats)...)),
 		"websocket": stack(sockets(hub)),
 	}
 	return server.New(app, server.Config{}).ListenAndServe(ctx, addr)
 }
 
-// site has 200 routes, of which two are used.
-func site(users auth.Backend) *router.URLRouter {
-	routes := []router.Route{
+// site has 200 routes, of which two are used, and further ones.
+func site(users auth.Backend, further ...router.Route) *router.URLRouter {
+	routes := append(further,
 		router.Path("GET /hello", consumer.HTTPFunc(hello)),
 		router.Path("GET /login", consumer.HTTPFunc(func(ctx context.Context, x *consumer.Exchange) error {
 			user, err := users.Get(ctx, x.Scope().Query("user"))
@@ -61,7 +62,7 @@ func site(users auth.Backend) *router.URLRouter {
 			}
 			return x.NoContent(204)
 		})),
-	}
+	)
 	for i := range 99 {
 		routes = append(routes,
 			router.Path(fmt.Sprintf("GET /section%d/about", i), consumer.HTTPFunc(hello)),
@@ -84,7 +85,7 @@ func sockets(hub *channellayer.Hub) *router.URLRouter {
 		router.Path("/bc", &consumer.Messages[struct{}]{
 			Layer:      hub,
 			Groups:     []string{"bc"},
-			Broadcasts: consumer.Broadcasts{"bc": consumer.Render[text]()},
+			Broadcasts: consumer.Broadcasts{"bc": verbatim},
 			Receive: func(_ *struct{}, ctx context.Context, c *consumer.Conn, m *protocol.Message) error {
 				return c.Broadcast(ctx, "bc", "bc", text(m.Data))
 			},
@@ -101,3 +102,8 @@ func sockets(hub *channellayer.Hub) *router.URLRouter {
 
 // text is a message that is passed on as it is.
 type text string
+
+func verbatim(_ protocol.Framing, m *channellayer.Message) ([]byte, error) {
+	value, err := channellayer.Value[text](m)
+	return []byte(value), err
+}

@@ -1,5 +1,7 @@
-// Load puts load on one server and prints what it saw as JSON. The runner, bench,
-// starts it on a core of its own.
+//go:build linux
+
+// Load puts load on one server and prints what it has measured as JSON. The runner,
+// bench, starts it on a core of its own.
 package main
 
 import (
@@ -12,75 +14,59 @@ import (
 	"time"
 
 	"github.com/portico-go/portico/benchmarks/load"
-	"github.com/portico-go/portico/benchmarks/proc"
 )
-
-// A report is what is printed.
-type report struct {
-	Answers      int     `json:"answers"`
-	Seconds      float64 `json:"seconds"`
-	CPUMicros    float64 `json:"cpu_us_per_answer"` // of the server, user and system
-	P50          float64 `json:"p50_us"`
-	P99          float64 `json:"p99_us"`
-	LoadCPUShare float64 `json:"load_cpu_share"` // of the load generator's own core
-}
 
 func main() {
 	runtime.GOMAXPROCS(1)
-	var (
-		mode     = flag.String("mode", "http", "http or echo")
-		addr     = flag.String("addr", "127.0.0.1:9000", "the server's `HOST:PORT`")
-		pid      = flag.Int("pid", 0, "the server's process, whose CPU time is read")
-		path     = flag.String("path", "/hello", "request path")
-		cookie   = flag.String("cookie", "", "Cookie header")
-		conns    = flag.Int("conns", 200, "connections")
-		depth    = flag.Int("depth", 1, "requests in flight per connection")
-		size     = flag.Int("size", 64, "bytes per message")
-		duration = flag.Duration("duration", 2*time.Second, "measured time")
-		warmup   = flag.Duration("warmup", 500*time.Millisecond, "time before it")
-	)
+	var job load.Job
+	mode := flag.String("mode", "http", "http, echo, connect, fanout, span or idle")
+	addr := flag.String("addr", "127.0.0.1:9000", "the server's `HOST:PORT`")
+	path := flag.String("path", "/hello", "the request's path")
+	cookie := flag.String("cookie", "", "the request's Cookie header")
+	size := flag.Int("size", 64, "bytes per message; 0 for none in mode connect")
+	stats := flag.String("stats", "", "in mode idle, the `PATH` under which the server tells about its heap")
+	flag.IntVar(&job.PID, "pid", 0, "the server's process, whose processor time is read")
+	flag.IntVar(&job.Conns, "conns", 200, "connections")
+	flag.IntVar(&job.Depth, "depth", 1, "requests in flight per connection")
+	flag.IntVar(&job.Stalled, "stalled", 0, "further connections that stall in the middle of a frame")
+	flag.DurationVar(&job.Duration, "duration", 2*time.Second, "measured time")
+	flag.DurationVar(&job.Warmup, "warmup", 500*time.Millisecond, "time before it")
 	flag.Parse()
-	job := load.Job{Conns: *conns, Depth: *depth, Duration: *duration, Warmup: *warmup}
-	var err error
-	if job.Addr, err = netip.ParseAddrPort(*addr); err != nil {
-		fail(err)
-	}
-	switch *mode {
-	case "http":
-		job.Request = load.Get(*addr, *path, *cookie)
-	case "echo":
-		job.Handshake = load.Upgrade(*addr, *path, *cookie)
-		job.Request, job.Answer = load.Frame(*size)
-	default:
-		fail(fmt.Errorf("unknown mode %q", *mode))
-	}
-	if err := measure(job, *pid); err != nil {
-		fail(err)
-	}
-}
 
-func measure(job load.Job, pid int) error {
-	var server, own [2]time.Duration
-	clock := func(i int) func() {
-		return func() { server[i], own[i] = proc.CPU(pid), proc.CPU(os.Getpid()) }
+	report, err := run(&job, *mode, *addr, *path, *cookie, *stats, *size)
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(report)
 	}
-	res, err := load.Run(job, clock(0), clock(1))
 	if err != nil {
-		return err
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	return json.NewEncoder(os.Stdout).Encode(report{
-		Answers:      res.Answers,
-		Seconds:      res.Elapsed.Seconds(),
-		CPUMicros:    micros(server[1]-server[0]) / float64(max(res.Answers, 1)),
-		P50:          micros(res.Latency.Quantile(0.5)),
-		P99:          micros(res.Latency.Quantile(0.99)),
-		LoadCPUShare: float64(own[1]-own[0]) / float64(res.Elapsed),
-	})
 }
 
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-func fail(err error) {
-	fmt.Fprintln(os.Stderr, "load:", err)
-	os.Exit(1)
+func run(job *load.Job, mode, addr, path, cookie, stats string, size int) (load.Report, error) {
+	var err error
+	if job.Addr, err = netip.ParseAddrPort(addr); err != nil {
+		return load.Report{}, err
+	}
+	if mode == "http" {
+		job.Request = load.Get(addr, path, cookie)
+		return load.Run(*job)
+	}
+	job.Handshake = load.Upgrade(addr, path, cookie)
+	if size > 0 {
+		job.Request, job.Answer = load.Text(size)
+	}
+	switch mode {
+	case "echo":
+		return load.Run(*job)
+	case "connect":
+		return load.Connect(*job)
+	case "fanout":
+		return load.Fanout(*job)
+	case "span":
+		return load.FanoutSpan(*job)
+	case "idle":
+		return load.Idle(*job, stats)
+	}
+	return load.Report{}, fmt.Errorf("load: unknown mode %q", mode)
 }

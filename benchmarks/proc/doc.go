@@ -1,0 +1,2 @@
+// Package proc reads what the operating system, Linux, knows of a process.
+package proc
