@@ -95,16 +95,14 @@ func (c *chatAuth) check() error {
 }
 
 func (c *chatAuth) enter(ctx context.Context, scope *protocol.Scope) (*protocol.Scope, error) {
-	id, scope := withIdentity(scope)
 	if scope.Framing() != protocol.FramingLine {
 		return scope, nil
 	}
-	user, err := c.user(ctx, scope, id.current())
+	user, err := c.user(ctx, scope, From(scope))
 	if err != nil {
 		return nil, err
 	}
-	id.set(user)
-	return withoutSecrets(scope)
+	return withoutSecrets(WithUser(scope, user))
 }
 
 // user returns who the client is. known is what an outer middleware made of the

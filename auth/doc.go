@@ -35,7 +35,8 @@
 // # Extending
 //
 // Implement [Backend] for your users, [SessionHasher] so that a new password ends
-// their sessions, and a [Verifier] for your tokens; [JWT] returns one.
+// their sessions, and a [Verifier] for your tokens; [JWT] returns one. Middleware of
+// your own says who it found with [WithUser].
 //
 // # Errors
 //

@@ -76,7 +76,6 @@ func Token(verify Verifier, sources ...Source) protocol.Middleware {
 }
 
 func enterWithToken(ctx context.Context, scope *protocol.Scope, verify Verifier, sources []Source) (*protocol.Scope, error) {
-	id, scope := withIdentity(scope)
 	tokens := make([]string, 0, 4)
 	for _, source := range sources {
 		if token, ok := source(scope); ok {
@@ -87,7 +86,7 @@ func enterWithToken(ctx context.Context, scope *protocol.Scope, verify Verifier,
 		return scope, nil
 	}
 	var found proofs
-	if known := id.current(); known.IsAuthenticated() {
+	if known := From(scope); known.IsAuthenticated() {
 		found.add(known)
 	}
 	for i, token := range tokens {
@@ -102,8 +101,7 @@ func enterWithToken(ctx context.Context, scope *protocol.Scope, verify Verifier,
 	if err != nil {
 		return nil, err
 	}
-	id.set(user)
-	return withoutTokenSubprotocol(scope), nil
+	return withoutTokenSubprotocol(WithUser(scope, user)), nil
 }
 
 // withoutTokenSubprotocol derives a scope in which the token is no subprotocol.

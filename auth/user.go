@@ -56,7 +56,8 @@ func (Guest) IsAuthenticated() bool { return false }
 var UserKey protocol.AnyKey = identityKey
 
 // From returns the scope's user as it is now: Login and Logout change it for all
-// scopes of the connection. It is Anonymous, never nil, where nobody is logged in,
+// scopes of the connection, but for those outside of a Token, ChatUsername or
+// WithUser, which derives a user of its own. It is Anonymous, never nil, where nobody is logged in,
 // or where no middleware of this package is around.
 func From(scope *protocol.Scope) User {
 	if id := identityOf(scope); id != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/portico-go/portico/auth"
 	"github.com/portico-go/portico/middleware"
 	"github.com/portico-go/portico/protocol"
+	"github.com/portico-go/portico/router"
 )
 
 // as is a middleware of somebody's own, which makes everybody the same user.
@@ -68,5 +69,33 @@ func TestWithUserLeavesTheOuterScopeAlone(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestABranchThatARouterAbandonsLeavesNoUser(t *testing.T) {
+	t.Parallel()
+	b := users(t)
+	bob, err := b.Get(t.Context(), "bob")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stack := auth.Stack(b, sessions())
+	for name, branch := range map[string]protocol.Middleware{
+		"Token":        auth.Token(func(context.Context, string) (auth.User, error) { return bob, nil }),
+		"ChatUsername": auth.ChatUsername(b, auth.WithTokens(func(context.Context, string) (auth.User, error) { return bob, nil })),
+		"WithUser":     as(bob),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			around := func(inner protocol.Application) protocol.Application {
+				return stack(router.MustURLRouter(
+					router.Mount("/", branch(router.MustURLRouter())), // has no route
+					router.Regexp("", inner),
+				))
+			}
+			if got := user(t, around, request("chat", "Authorization", "Bearer bob's")); got != auth.Anonymous {
+				t.Errorf("the user of the other branch is %v, want Anonymous", got)
+			}
+		})
 	}
 }
