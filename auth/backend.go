@@ -5,15 +5,29 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/portico-go/portico/protocol"
 )
 
 var (
 	// ErrCredentials means that a name and password, or a token, prove nothing. It
-	// does not say which of them is wrong.
-	ErrCredentials = errors.New("auth: wrong credentials")
+	// does not say which of them is wrong. Returned by a handler as it is, it refuses
+	// with 401.
+	ErrCredentials error = credentialsError{}
 	// ErrNoUser means that there is no such user.
 	ErrNoUser = errors.New("auth: no such user")
 )
+
+// A credentialsError is ErrCredentials.
+type credentialsError struct{}
+
+// Error implements error.
+func (credentialsError) Error() string { return "auth: wrong credentials" }
+
+// Unwrap returns how it refuses a connection or answers a request.
+func (credentialsError) Unwrap() error {
+	return &protocol.Reject{Status: 401, Reason: "wrong credentials"}
+}
 
 // A Backend knows users. It is called concurrently and may block.
 type Backend interface {

@@ -299,6 +299,8 @@ func clone(ev protocol.Event) protocol.Event {
 		return &protocol.Message{Binary: ev.Binary, Data: slices.Clone(ev.Data)}
 	case *protocol.Close:
 		return &protocol.Close{Code: cmp.Or(ev.Code, protocol.CloseNormal), Reason: ev.Reason}
+	case *protocol.Accept:
+		return &protocol.Accept{Subprotocol: ev.Subprotocol, Head: cloneHead(ev.Head)}
 	case Cloner:
 		return ev.Clone()
 	}

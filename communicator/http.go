@@ -30,7 +30,7 @@ type Response struct {
 func HTTP(t testing.TB, app protocol.Application, method, target string, options ...Option) *HTTPRequest {
 	t.Helper()
 	req := &protocol.Request{Protocol: "http", Version: "1.1", Method: method, Scheme: "http", Target: target}
-	return &HTTPRequest{Communicator: build(t, app, req, protocol.Fields{{Name: "Host", Value: "testserver"}}, options)}
+	return &HTTPRequest{Communicator: build(t, app, req, protocol.Fields{{Name: "Host", Value: "127.0.0.1:8000"}}, options)}
 }
 
 // WithBody sets the body and returns the request.

@@ -15,7 +15,7 @@ func TestC1_PathAndQueryAreSplit(t *testing.T) {
 		return x.Text(200, s.Method()+" "+s.Path()+" "+s.RawQuery()+" "+s.Host())
 	})
 	got, err := communicator.HTTP(t, app, "PUT", "/test/?foo=bar").Do()
-	if err != nil || string(got.Body) != "PUT /test/ foo=bar testserver" {
+	if err != nil || string(got.Body) != "PUT /test/ foo=bar 127.0.0.1:8000" {
 		t.Fatalf("Do = %+v, %v", got, err)
 	}
 }

@@ -17,5 +17,5 @@ func WebSocket(t testing.TB, app protocol.Application, target string, options ..
 		Scheme:   "ws",
 		Target:   target,
 	}
-	return &Messages{build(t, app, req, protocol.Fields{{Name: "Host", Value: "testserver"}}, options)}
+	return &Messages{build(t, app, req, protocol.Fields{{Name: "Host", Value: "127.0.0.1:8000"}}, options)}
 }

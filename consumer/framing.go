@@ -37,11 +37,7 @@ func Lines(prefix, text string) string {
 // MarshalLine for protocol.FramingLine, for which strings are their own line.
 func MarshalFraming(framing protocol.Framing, value any) ([]byte, error) {
 	if framing != protocol.FramingLine {
-		data, err := json.Marshal(value)
-		if err != nil {
-			return nil, fmt.Errorf("consumer: encode %T: %w", value, err)
-		}
-		return data, nil
+		return marshalJSON(value)
 	}
 	switch v := value.(type) {
 	case LineMarshaler:
@@ -54,6 +50,18 @@ func MarshalFraming(framing protocol.Framing, value any) ([]byte, error) {
 		return []byte(v), nil
 	}
 	return nil, fmt.Errorf("consumer: %T has no form for line-based protocols: give it a MarshalLine method", value)
+}
+
+// marshalJSON is json.Marshal without its escaping for HTML, which nobody wants who
+// reads "<alice>" in a message.
+func marshalJSON(value any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(value); err != nil {
+		return nil, fmt.Errorf("consumer: encode %T: %w", value, err)
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // UnmarshalFraming is the way back, into the value that v points to. JSON must be

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 
 	"github.com/portico-go/portico/auth"
 	"github.com/portico-go/portico/channellayer"
@@ -40,11 +39,8 @@ func (s *site) login(ctx context.Context, x *consumer.Exchange) error {
 		return err
 	}
 	user, err := s.users.Authenticate(ctx, form.Get("username"), form.Get("password"))
-	if errors.Is(err, auth.ErrCredentials) {
-		return protocol.Rejectf(401, "wrong name or password")
-	}
 	if err != nil {
-		return err
+		return err // auth.ErrCredentials is a 401
 	}
 	if err := auth.Login(ctx, x.Scope(), user); err != nil {
 		return err

@@ -174,7 +174,7 @@ func openRoom(_ context.Context, scope *protocol.Scope, conn *protocol.Conn) (pr
 	}
 	nick := scope.Header("Nick")
 	if scope.Header("Pass") != "wonderland" {
-		return nil, protocol.Rejectf(401, "wrong password")
+		return nil, protocol.Rejectf(401, "wrong credentials")
 	}
 	return protocol.HandlerFunc(func(_ context.Context, ev protocol.Event) error {
 		switch ev := ev.(type) {
