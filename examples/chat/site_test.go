@@ -38,8 +38,8 @@ func TestWrongPassword(t *testing.T) {
 		"nothing":     {},
 	} {
 		answer, body := postForm(t, "http://"+addr+"/login", fields)
-		if answer.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "wrong name or password") {
-			t.Errorf("%s: status %d, %q; want 401, wrong name or password", name, answer.StatusCode, body)
+		if answer.StatusCode != http.StatusUnauthorized || !strings.Contains(body, "wrong credentials") {
+			t.Errorf("%s: status %d, %q; want 401, wrong credentials", name, answer.StatusCode, body)
 		}
 		if len(answer.Cookies()) > 0 {
 			t.Errorf("%s: cookies %q, want none", name, answer.Cookies())
