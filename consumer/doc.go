@@ -23,7 +23,7 @@
 //		Broadcasts: consumer.Broadcasts{"said": consumer.Render[Said]()},
 //	}
 //
-// [HTTP] answers requests.
+// [HTTP] and [HTTPFunc] answer requests. [Pull] is a consumer written as a loop.
 //
 // # Concurrency and ordering
 //

@@ -75,11 +75,8 @@ type Messages[C any] struct {
 
 // Open implements protocol.Application.
 func (m *Messages[C]) Open(_ context.Context, scope *protocol.Scope, conn *protocol.Conn) (protocol.Handler, error) {
-	if scope.Framing() == protocol.FramingNone {
-		return nil, &protocol.Reject{
-			Status: 500,
-			Err:    fmt.Errorf("consumer: %s has no messages; route it to consumer.HTTP or another application", scope.Protocol()),
-		}
+	if err := wantMessages(scope); err != nil {
+		return nil, err
 	}
 	s := &session[C]{consumer: m}
 	if m.New != nil {
@@ -89,6 +86,17 @@ func (m *Messages[C]) Open(_ context.Context, scope *protocol.Scope, conn *proto
 	}
 	s.conn = Conn{Conn: conn, scope: scope, layer: m.Layer}
 	return s, nil
+}
+
+// wantMessages refuses a protocol without messages.
+func wantMessages(scope *protocol.Scope) error {
+	if scope.Framing() != protocol.FramingNone {
+		return nil
+	}
+	return &protocol.Reject{
+		Status: 500,
+		Err:    fmt.Errorf("consumer: %s has no messages; route it to consumer.HTTP or another application", scope.Protocol()),
+	}
 }
 
 // Describe implements protocol.Described.
