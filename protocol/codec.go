@@ -9,7 +9,8 @@ type Protocol interface {
 
 	// Name is what Scope.Protocol returns and what ProtocolTypeRouter looks up.
 	Name() string
-	// New returns the two halves of a new connection.
+	// New returns the two halves of a new connection. A server's limits have their
+	// values; whoever else calls New may leave zeros (see Limits.WithDefaults).
 	New(limits Limits) (Handshake, Codec)
 }
 

@@ -138,6 +138,18 @@ func (e *CloseError) Error() string {
 // Unwrap returns Err.
 func (e *CloseError) Unwrap() error { return e.Err }
 
+// status returns the HTTP status that says of a refusal what the code says of a
+// close: whose fault it is, if it is the peer's.
+func (e *CloseError) status() int {
+	switch e.Code {
+	case CloseProtocolError, CloseUnsupportedData, CloseInvalidPayload:
+		return http.StatusBadRequest
+	case CloseMessageTooBig:
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusForbidden
+}
+
 // A PanicError is a panic of an application, caught at the connection.
 type PanicError struct {
 	Value any
@@ -167,7 +179,7 @@ func RejectOf(err error) (r *Reject, unexpected bool) {
 		return r, r.StatusOrDefault() >= 500 && r.Err != nil
 	}
 	if c, ok := errors.AsType[*CloseError](err); ok {
-		return &Reject{Status: http.StatusForbidden, Reason: c.Reason, Err: c}, false
+		return &Reject{Status: c.status(), Reason: c.Reason, Err: c}, false
 	}
 	switch {
 	case errors.Is(err, ErrHandshakeTimeout), errors.Is(err, ErrShutdown), errors.Is(err, ErrSlow):

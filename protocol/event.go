@@ -92,8 +92,8 @@ type Accept struct {
 	Head Head
 }
 
-// Close ends an accepted connection; before it was accepted, it refuses it with
-// status 403. Codecs emit it when the peer closes.
+// Close ends an accepted connection; before it was accepted, it refuses it, mostly
+// with status 403 (see RejectOf). Codecs emit it when the peer closes.
 type Close struct {
 	Code   CloseCode // 0 is CloseNormal when sent
 	Reason string    // at most 123 bytes are sent (RFC 6455, section 5.5)

@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"io"
+	"net/http"
 	"os"
 
 	"github.com/portico-go/portico/internal/engine"
@@ -43,7 +44,11 @@ func (p *port) readHandshake(c *conn, h protocol.Handshake) (*protocol.Request, 
 		case p.srv.draining.Load():
 			return nil, protocol.ErrShutdown
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, protocol.ErrHandshakeTimeout
+			return nil, &protocol.Reject{ // the client's fault, as opposed to an application that takes too long
+				Status: http.StatusRequestTimeout,
+				Reason: "the handshake took too long",
+				Err:    protocol.ErrHandshakeTimeout,
+			}
 		case errors.Is(err, io.ErrShortBuffer):
 			return nil, protocol.Rejectf(431, "the handshake is too long")
 		default:

@@ -27,8 +27,8 @@ func TestStalledBeginnings(t *testing.T) {
 		"nothing of a machine": {machines, "", ""},
 		"half a request line":  {addr, "GET / HT", "HTTP/1.1 408 "},
 		"half a head":          {addr, "GET / HTTP/1.1\r\nHost: x\r\n", "HTTP/1.1 408 "},
-		"half a chat line":     {addr, "/nick al", "/err 503 "},
-		"half a handshake":     {addr, "/nick alice\n", "/err 503 "},
+		"half a chat line":     {addr, "/nick al", "/err 408 "},
+		"half a handshake":     {addr, "/nick alice\n", "/err 408 "},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
