@@ -9,7 +9,7 @@ FUZZTIME ?= 20000x
 each = set -e; for dir in $(1); do (cd $$dir && echo "in $$dir:" && $(2)); done
 
 .NOTPARALLEL:
-.PHONY: help fmt lint race unit alloc fuzz bench soak tidy check test deps vet cross tidy-diff no-sleep alone
+.PHONY: help fmt lint race unit alloc fuzz bench gobench soak tidy check test deps vet cross tidy-diff no-sleep alone
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,7 +33,10 @@ alloc: ## the allocation tests, which the race detector would disturb
 fuzz: ## fuzz each parser for FUZZTIME (20000x runs; 1m for a minute)
 	scripts/fuzz.sh $(FUZZTIME)
 
-bench: ## the Go benchmarks
+bench: ## portico beside other libraries (BENCH=-quick in two minutes); fails if a bar is missed
+	cd benchmarks && GOWORK=off go run ./cmd/bench $(BENCH)
+
+gobench: ## the Go benchmarks
 	go test -run='^$$' -bench=. -benchmem $(PACKAGES)
 
 soak: ## look for rare failures: the tests twenty times over, then a minute of fuzzing each

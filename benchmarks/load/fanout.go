@@ -3,11 +3,12 @@
 package load
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -109,38 +110,50 @@ func FanoutSpan(job Job) (Report, error) {
 		}
 	}
 	time.Sleep(100 * time.Millisecond) // until the kernel has switched timestamps on
-	if _, err := c.span(); err != nil {  // the first message warms up
-		return Report{}, err
+	if _, _, err := c.span(); err != nil {
+		return Report{}, err // the first message only warms up
 	}
 	var spans []time.Duration
 	c.meter.start()
-	for until := time.Now().Add(job.Duration); time.Now().Before(until) || len(spans) < 3; {
-		span, err := c.span()
+	begin := time.Now()
+	for messages := 1; ; messages++ {
+		span, undisturbed, err := c.span()
 		if err != nil {
 			return Report{}, err
 		}
-		spans = append(spans, span)
-		c.meter.latency.Add(span)
+		if undisturbed {
+			spans = append(spans, span)
+			c.meter.latency.Add(span)
+		}
+		elapsed := time.Since(begin)
+		if elapsed > job.Duration && len(spans) >= 3 {
+			report := c.meter.report(messages * len(c.fds))
+			slices.Sort(spans)
+			report.Span = micros(spans[len(spans)/2]) / 1000
+			return report, nil
+		}
+		if elapsed > job.Duration+patience {
+			return Report{}, errors.New("load: the machine is too busy to measure the time of a fan-out")
+		}
 	}
-	report := c.meter.report(len(spans) * len(c.fds))
-	slices.Sort(spans)
-	report.Span = micros(spans[len(spans)/2]) / 1000
-	return report, nil
 }
 
 // writing is how long a server gets to write to one member, far more than it takes.
 const writing = 40 * time.Microsecond
 
-func (c *crowd) span() (time.Duration, error) {
+// span sends one message. It is not undisturbed when the server was still writing
+// when the first members began to read.
+func (c *crowd) span() (span time.Duration, undisturbed bool, err error) {
 	if err := writeAll(c.fds[0], c.job.Request); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	time.Sleep(20*time.Millisecond + time.Duration(len(c.fds))*writing)
 	var first, last time.Time
+	reading := time.Now()
 	for i, fd := range c.fds {
 		at, err := c.receivedAt(fd)
 		if err != nil {
-			return 0, fmt.Errorf("load: member %d: %w", i, err)
+			return 0, false, fmt.Errorf("load: member %d: %w", i, err)
 		}
 		if first.IsZero() || at.Before(first) {
 			first = at
@@ -149,16 +162,17 @@ func (c *crowd) span() (time.Duration, error) {
 			last = at
 		}
 	}
-	return last.Sub(first), nil
+	return last.Sub(first), last.Before(reading), nil
 }
 
 // receivedAt reads one message and returns when the kernel got it.
 func (c *crowd) receivedAt(fd int) (time.Time, error) {
 	var control [128]byte
-	n, controls, _, _, err := unix.Recvmsg(fd, c.buf, control[:], 0)
-	if errors.Is(err, unix.EAGAIN) {
-		return time.Time{}, errors.New("the message has not been written yet: the machine is too busy to measure this")
+	ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(ready, int(patience.Milliseconds())); n != 1 {
+		return time.Time{}, fmt.Errorf("no message after %s: %w", patience, cmp.Or(err, error(unix.ETIMEDOUT)))
 	}
+	n, controls, _, _, err := unix.Recvmsg(fd, c.buf, control[:], 0)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -171,8 +185,9 @@ func (c *crowd) receivedAt(fd int) (time.Time, error) {
 	}
 	for _, m := range messages {
 		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS {
-			ts := (*unix.Timespec)(unsafe.Pointer(&m.Data[0]))
-			return time.Unix(ts.Unix()), nil
+			var ts unix.Timespec
+			_, err := binary.Decode(m.Data, binary.NativeEndian, &ts)
+			return time.Unix(ts.Unix()), err
 		}
 	}
 	return time.Time{}, errors.New("the kernel gave no receive timestamp")

@@ -65,7 +65,7 @@ func Idle(job Job, stats string) (Report, error) {
 	conns := float64(len(s.fds))
 	report.Resident = float64(resident-rest) / conns
 	report.Heap = float64(after.Heap-before.Heap) / conns
-	report.Goroutines = float64(after.Goroutines-before.Goroutines) / conns
+	report.Goroutines = float64(after.Goroutines) / conns
 	return report, nil
 }
 
@@ -79,7 +79,7 @@ func (s *silence) loop() error {
 		if now.Sub(begin) > s.job.Duration {
 			break
 		}
-		for ; said < int(now.Sub(begin).Seconds()*float64(talkers)); said++ {
+		for ; said <= int(now.Sub(begin).Seconds()*float64(talkers)); said++ {
 			i := said % talkers * len(s.fds) / talkers
 			if _, waits := s.sentAt[i]; waits {
 				return fmt.Errorf("load: connection %d has waited a second for its echo", i)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -18,99 +20,119 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// The cores: one for the server, one for the load.
-const (
-	serverCore = 0
-	loadCore   = 1
+	"github.com/portico-go/portico/benchmarks/load"
 )
 
 // A bench runs scenarios.
 type bench struct {
-	bin      string
-	rounds   int
-	duration time.Duration
+	options
+	bin string // the folder of the programs
 }
 
 func (b *bench) scenario(ctx context.Context, s scenario) (*table, error) {
-	t := &table{scenario: s, runs: make([][]measurement, len(s.candidates))}
-	for range b.rounds {
+	t := &table{scenario: s, runs: make([][]load.Report, len(s.candidates))}
+	rounds := max(b.rounds, 1)
+	if s.once {
+		rounds = max(rounds/5, 1)
+	}
+	for range rounds {
 		for i, c := range s.candidates {
-			m, err := b.measure(ctx, s, c)
+			report, err := b.measure(ctx, s, c)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", c.name, err)
 			}
-			t.runs[i] = append(t.runs[i], m)
+			t.runs[i] = append(t.runs[i], report)
 		}
 	}
 	return t, nil
 }
 
 // measure runs one server under load.
-func (b *bench) measure(ctx context.Context, s scenario, c candidate) (m measurement, err error) {
-	addr, err := freeAddr()
+func (b *bench) measure(ctx context.Context, s scenario, c candidate) (report load.Report, err error) {
+	addr, err := freeAddr(ctx)
 	if err != nil {
-		return m, err
+		return report, err
 	}
-	server := exec.CommandContext(ctx, filepath.Join(b.bin, c.bin), append([]string{"-addr", addr}, c.args...)...)
-	server.Env = append(os.Environ(), "GOMAXPROCS=1")
+	server := exec.CommandContext(ctx, filepath.Join(b.bin, c.bin), append([]string{"-addr", addr}, c.args...)...) //nolint:gosec // built by build
 	server.Stderr = os.Stderr
-	if err := startOn(serverCore, server); err != nil {
-		return m, err
+	if err := startOn(b.serverCores(c), server); err != nil {
+		return report, err
 	}
-	defer func() {
-		_ = server.Process.Signal(syscall.SIGTERM)
-		stop := time.AfterFunc(5*time.Second, func() { _ = server.Process.Kill() })
-		_ = server.Wait() // killed by the signal, most of them
-		stop.Stop()
-	}()
+	defer stop(server)
 	if err := waitFor(ctx, addr); err != nil {
-		return m, err
+		return report, err
 	}
-	args := append([]string{"-addr", addr, "-pid", strconv.Itoa(server.Process.Pid), "-duration", b.duration.String()}, s.load...)
-	args = append(args, c.load...)
-	if c.login != "" {
-		cookie, err := login(ctx, "http://"+addr+c.login)
-		if err != nil {
-			return m, err
-		}
-		args = append(args, "-cookie", cookie)
+	args, err := b.loadArgs(ctx, s, c, addr, server.Process.Pid)
+	if err != nil {
+		return report, err
 	}
 	var out strings.Builder
-	load := exec.CommandContext(ctx, filepath.Join(b.bin, "load"), args...)
-	load.Stdout, load.Stderr = &out, os.Stderr
-	if err := startOn(loadCore, load); err != nil {
-		return m, err
+	generator := exec.CommandContext(ctx, filepath.Join(b.bin, "load"), args...) //nolint:gosec // built by build
+	generator.Stdout, generator.Stderr = &out, os.Stderr
+	if err := startOn([]int{b.loadCore}, generator); err != nil {
+		return report, err
 	}
-	if err := load.Wait(); err != nil {
-		return m, fmt.Errorf("load: %w", err)
+	if err := generator.Wait(); err != nil {
+		return report, fmt.Errorf("load %s: %w", strings.Join(args, " "), err)
 	}
-	return m, json.Unmarshal([]byte(out.String()), &m)
+	return report, json.Unmarshal([]byte(out.String()), &report)
 }
 
-// startOn starts a command on one core: a child inherits its thread's affinity.
-func startOn(core int, cmd *exec.Cmd) error {
+// serverCores returns the cores of a server. A second one is the load's, for
+// scenarios in which the load sleeps meanwhile.
+func (b *bench) serverCores(c candidate) []int {
+	if c.cores == 2 {
+		return []int{b.serverCore, b.loadCore}
+	}
+	return []int{b.serverCore}
+}
+
+func (b *bench) loadArgs(ctx context.Context, s scenario, c candidate, addr string, pid int) ([]string, error) {
+	duration := b.duration
+	if s.duration > 0 {
+		duration = s.duration
+	}
+	args := append([]string{"-addr", addr, "-pid", strconv.Itoa(pid), "-duration", duration.String()}, s.load...)
+	args = append(args, c.load...)
+	if c.login == "" {
+		return args, nil
+	}
+	cookie, err := login(ctx, "http://"+addr+c.login)
+	return append(args, "-cookie", cookie), err
+}
+
+// startOn starts a command on some cores: a child inherits its thread's affinity.
+func startOn(cores []int, cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var before, only unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return err
 	}
-	only.Set(core)
+	for _, core := range cores {
+		only.Set(core)
+	}
 	if err := unix.SchedSetaffinity(0, &only); err != nil {
-		return fmt.Errorf("pin to core %d: %w", core, err)
+		return fmt.Errorf("run on the cores %d: %w", cores, err)
 	}
 	return errors.Join(cmd.Start(), unix.SchedSetaffinity(0, &before))
 }
 
-func freeAddr() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+// stop ends a server, which gets 5 s.
+func stop(server *exec.Cmd) {
+	_ = server.Process.Signal(syscall.SIGTERM)
+	impatience := time.AfterFunc(5*time.Second, func() { _ = server.Process.Kill() })
+	defer impatience.Stop()
+	_ = server.Wait() // most of them are killed by the signal
+}
+
+func freeAddr(ctx context.Context) (string, error) {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
+	return ln.Addr().String(), ln.Close()
 }
 
 func waitFor(ctx context.Context, addr string) error {
@@ -130,11 +152,12 @@ func login(ctx context.Context, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	req.Close = true
 	res, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
 		return "", err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if _, err := io.Copy(io.Discard, res.Body); err != nil {
 		return "", err
 	}

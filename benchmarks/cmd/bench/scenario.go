@@ -1,4 +1,14 @@
+//go:build linux
+
 package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+)
 
 // A scenario is one comparison.
 type scenario struct {
@@ -6,7 +16,10 @@ type scenario struct {
 	what       string
 	load       []string // arguments of the load generator
 	candidates []candidate
-	bar        float64 // the most that portico may cost, as a part of candidates[1]
+	metrics    []metric // the first is the one that ratios are made of
+	bars       []bar
+	once       bool          // one round in five is enough
+	duration   time.Duration // of a run; 0 is as the user says
 }
 
 // A candidate is a server in a scenario. The first of a scenario is portico.
@@ -16,25 +29,184 @@ type candidate struct {
 	args  []string
 	load  []string // further arguments of the load generator
 	login string   // a path to get a cookie from first
+	cores int      // of the server; 0 is one
 }
 
-func scenarios() []scenario {
-	portico := candidate{name: "portico", bin: "target"}
-	withCookie := candidate{name: "portico", bin: "target", login: "/login?user=alice"}
-	fasthttp := candidate{name: "fasthttp", bin: "fasthttp"}
-	hello := []string{"-mode", "http", "-path", "/hello", "-conns", "64"}
+func portico(load ...string) candidate {
+	return candidate{name: "portico", bin: "target", load: load}
+}
+
+// loggedIn is portico with a session cookie.
+func loggedIn(load ...string) candidate {
+	c := portico(load...)
+	c.login = "/login?user=alice"
+	return c
+}
+
+func (c candidate) called(name string) candidate {
+	c.name = name
+	return c
+}
+
+func (c candidate) onCores(n int) candidate {
+	c.cores = n
+	return c
+}
+
+// peers are candidates that are called like their folders.
+func peers(names ...string) []candidate {
+	var list []candidate
+	for _, name := range names {
+		list = append(list, candidate{name: name, bin: name})
+	}
+	return list
+}
+
+// A scale says how large the scenarios are.
+type scale struct {
+	idle, members, stalled int
+	silence                time.Duration
+}
+
+var (
+	full  = scale{idle: 15_000, members: 5_000, stalled: 10_000, silence: time.Minute}
+	quick = scale{idle: 3_000, members: 1_000, stalled: 2_000, silence: 5 * time.Second}
+)
+
+func scenarios(s scale) []scenario {
 	return []scenario{
-		{
-			name: "hello", bar: 1.15,
-			what:       "GET /hello behind ProtocolTypeRouter, auth.Stack and 200 routes, no session cookie",
-			load:       hello,
-			candidates: []candidate{portico, fasthttp},
-		},
-		{
-			name: "hello-session", bar: 1.15,
-			what:       "GET /hello behind ProtocolTypeRouter, auth.Stack and 200 routes, with a session cookie",
-			load:       hello,
-			candidates: []candidate{withCookie, fasthttp},
+		hello("hello", "without a session cookie", portico()),
+		hello("hello-session", "with a session cookie", loggedIn()),
+		echo(),
+		echoDeep(),
+		connect(),
+		fanout(s),
+		fanoutCores(s),
+		stall(s),
+		idle(s),
+	}
+}
+
+func hello(name, cookie string, portico candidate) scenario {
+	return scenario{
+		name:       name,
+		what:       "GET /hello behind ProtocolTypeRouter, auth.Stack and 200 routes, " + cookie,
+		load:       []string{"-mode", "http", "-path", "/hello", "-conns", "64"},
+		candidates: append([]candidate{portico}, peers("fasthttp", "fiber", "nethttp", "chi")...),
+		metrics:    []metric{cpu, rate, p50, p99},
+		bars:       []bar{{metric: cpu, against: []string{"fasthttp"}, most: 1.10}},
+	}
+}
+
+func echo() scenario {
+	return scenario{
+		name:       "echo",
+		what:       "64 bytes there and back, 200 connections, 1 message in flight on each",
+		load:       []string{"-mode", "echo", "-path", "/ws", "-conns", "200", "-size", "64"},
+		candidates: append([]candidate{portico()}, peers("gws", "gorilla", "fasthttpws", "gobwas", "melody", "coder")...),
+		metrics:    []metric{cpu, rate, p50, p99},
+		bars: []bar{
+			{metric: cpu, against: []string{"gws"}, most: 0.80},
+			{metric: cpu, against: []string{"gorilla"}, most: 0.75},
+			{metric: p99, against: []string{"gws", "gorilla"}, most: 1},
 		},
 	}
+}
+
+func echoDeep() scenario {
+	return scenario{
+		name:       "echo-16",
+		what:       "64 bytes there and back, 200 connections, 16 messages in flight on each",
+		load:       []string{"-mode", "echo", "-path", "/ws", "-conns", "200", "-size", "64", "-depth", "16"},
+		candidates: append([]candidate{portico()}, peers("gws", "gorilla", "fasthttpws", "gobwas", "melody", "coder")...),
+		metrics:    []metric{cpu, rate, p50, p99},
+		bars:       []bar{{metric: cpu, against: []string{"gws"}, most: 0.15}},
+	}
+}
+
+func connect() scenario {
+	return scenario{
+		name:       "connect",
+		what:       "connect, upgrade (portico: session lookup and routing), close handshake; 16 at a time",
+		load:       []string{"-mode", "connect", "-path", "/ws", "-conns", "16", "-size", "0"},
+		candidates: append([]candidate{loggedIn()}, peers("gorilla", "gws", "fasthttpws", "gobwas")...),
+		metrics:    []metric{cpu, rate, p50, p99},
+		bars:       []bar{{metric: cpu, against: []string{"gorilla"}, most: 0.90}},
+	}
+}
+
+func fanout(s scale) scenario {
+	return scenario{
+		name:       "fanout",
+		what:       fmt.Sprintf("128 bytes to %d members, all of them reading; per delivery", s.members),
+		load:       []string{"-mode", "fanout", "-path", "/bc", "-conns", strconv.Itoa(s.members), "-size", "128"},
+		candidates: append([]candidate{portico()}, peers("gobwas", "gorilla", "gws", "melody")...),
+		metrics:    []metric{cpu, rate, p50, p99},
+		bars:       []bar{{metric: cpu, against: []string{"gobwas"}, most: 1.05}},
+	}
+}
+
+func fanoutCores(s scale) scenario {
+	return scenario{
+		name:       "fanout-cores",
+		what:       fmt.Sprintf("128 bytes to %d members that read only afterwards, from the first to the last write", s.members),
+		load:       []string{"-mode", "span", "-path", "/bc", "-conns", strconv.Itoa(s.members), "-size", "128"},
+		candidates: []candidate{portico().onCores(2).called("portico, 2 cores"), portico().called("portico, 1 core")},
+		metrics:    []metric{span, cpu},
+		bars:       []bar{{metric: span, against: []string{"portico, 1 core"}, most: 0.7}},
+	}
+}
+
+func stall(s scale) scenario {
+	n := strconv.Itoa(s.stalled)
+	return scenario{
+		name: "stall",
+		what: "64 bytes there and back, 100 connections, beside " + n + " that stall in the middle of a frame",
+		load: []string{"-mode", "echo", "-path", "/ws", "-conns", "100", "-size", "64"},
+		candidates: []candidate{
+			portico("-stalled", n).called("portico, " + n + " stalled"),
+			portico().called("portico, none stalled"),
+		},
+		metrics: []metric{p99, p50, cpu, rate},
+		bars:    []bar{{metric: p99, against: []string{"portico, none stalled"}, most: 1.2}},
+	}
+}
+
+func idle(s scale) scenario {
+	const stats = "/debug/stats"
+	member := loggedIn("-path", "/ws/lobby", "-stats", stats)
+	member.args = []string{"-stats", stats}
+	return scenario{
+		name: "idle",
+		what: fmt.Sprintf("%d connections, 1 %% of them talking once a second, after %s; portico: session, user, route and group, pings on",
+			s.idle, s.silence),
+		load:       []string{"-mode", "idle", "-path", "/ws", "-conns", strconv.Itoa(s.idle), "-size", "64"},
+		candidates: append([]candidate{member}, peers("gws", "gorilla")...),
+		metrics:    []metric{resident, heap, goroutines, threads, p99},
+		bars: []bar{
+			{metric: resident, most: 1280},
+			{metric: goroutines, most: 0.01},
+		},
+		once:     true,
+		duration: s.silence,
+	}
+}
+
+// without returns the scenario with those candidates only that match, besides
+// portico, and with the bars for which all candidates are there.
+func (s scenario) without(keep *regexp.Regexp) scenario {
+	gone := map[string]bool{}
+	kept := s.candidates[:1:1]
+	for _, c := range s.candidates[1:] {
+		if keep.MatchString(c.name) {
+			kept = append(kept, c)
+		} else {
+			gone[c.name] = true
+		}
+	}
+	s.candidates = kept
+	s.bars = slices.DeleteFunc(slices.Clone(s.bars), func(b bar) bool {
+		return slices.ContainsFunc(b.against, func(name string) bool { return gone[name] })
+	})
+	return s
 }

@@ -1,83 +1,145 @@
+//go:build linux
+
 package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
+
+	"github.com/portico-go/portico/benchmarks/load"
 )
 
-// A measurement is what the load generator printed of one run.
-type measurement struct {
-	Answers      int     `json:"answers"`
-	Seconds      float64 `json:"seconds"`
-	CPUMicros    float64 `json:"cpu_us_per_answer"`
-	P50          float64 `json:"p50_us"`
-	P99          float64 `json:"p99_us"`
-	LoadCPUShare float64 `json:"load_cpu_share"`
+// A metric is something of a run; the less of it the better, unless more is.
+type metric struct {
+	title  string
+	digits int // behind the point
+	more   bool
+	of     func(load.Report) float64
 }
 
-// A table holds the measurements of a scenario: runs[candidate][round].
+var (
+	cpu        = metric{title: "CPU µs/op", digits: 2, of: func(r load.Report) float64 { return r.CPU }}
+	rate       = metric{title: "op/s", more: true, of: func(r load.Report) float64 { return float64(r.Ops) / r.Seconds }}
+	p50        = metric{title: "p50 µs", of: func(r load.Report) float64 { return r.P50 }}
+	p99        = metric{title: "p99 µs", of: func(r load.Report) float64 { return r.P99 }}
+	span       = metric{title: "first to last write, ms", digits: 1, of: func(r load.Report) float64 { return r.Span }}
+	resident   = metric{title: "bytes/conn", of: func(r load.Report) float64 { return r.Resident }}
+	heap       = metric{title: "live heap/conn", of: func(r load.Report) float64 { return r.Heap }}
+	goroutines = metric{title: "goroutines/conn", digits: 3, of: func(r load.Report) float64 { return r.Goroutines }}
+	threads    = metric{title: "threads", of: func(r load.Report) float64 { return float64(r.Threads) }}
+)
+
+// A table holds the reports of a scenario: runs[candidate][round].
 type table struct {
 	scenario scenario
-	runs     [][]measurement
+	runs     [][]load.Report
 }
 
-// best returns the least CPU time per answer of a candidate.
-func (t *table) best(candidate int) float64 {
-	return slices.MinFunc(t.runs[candidate], func(a, b measurement) int {
-		if a.CPUMicros < b.CPUMicros {
-			return -1
-		}
-		return 1
-	}).CPUMicros
-}
-
-// ratio returns portico's best as a part of a candidate's.
-func (t *table) ratio(candidate int) float64 { return t.best(0) / t.best(candidate) }
-
-// met reports whether portico is within the scenario's bar.
-func (t *table) met() bool { return t.scenario.bar == 0 || t.ratio(1) <= t.scenario.bar }
-
-// String renders the table.
-func (t *table) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", t.scenario.name, t.scenario.what)
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "candidate\tCPU µs/op, best\tmedian\top/s\tp50 µs\tp99 µs\tportico's part\tpair by pair\t")
-	for i, c := range t.scenario.candidates {
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.0f\t%.0f\t%.0f\t%.2f\t%s\t\n", c.name, t.best(i),
-			t.median(i, func(m measurement) float64 { return m.CPUMicros }),
-			t.median(i, func(m measurement) float64 { return float64(m.Answers) / m.Seconds }),
-			t.median(i, func(m measurement) float64 { return m.P50 }),
-			t.median(i, func(m measurement) float64 { return m.P99 }),
-			t.ratio(i), t.pairs(i))
-	}
-	_ = w.Flush() // a strings.Builder does not fail
-	if t.scenario.bar > 0 {
-		verdict := "met"
-		if !t.met() {
-			verdict = "MISSED"
-		}
-		fmt.Fprintf(&b, "bar: at most %.2f of %s: %s\n", t.scenario.bar, t.scenario.candidates[1].name, verdict)
-	}
-	return b.String()
-}
-
-func (t *table) median(candidate int, of func(measurement) float64) float64 {
+// values returns what a candidate has of a metric, round by round.
+func (t *table) values(candidate int, m metric) []float64 {
 	var values []float64
-	for _, m := range t.runs[candidate] {
-		values = append(values, of(m))
+	for _, r := range t.runs[candidate] {
+		values = append(values, m.of(r))
 	}
+	return values
+}
+
+func (t *table) best(candidate int, m metric) float64 {
+	if m.more {
+		return slices.Max(t.values(candidate, m))
+	}
+	return slices.Min(t.values(candidate, m))
+}
+
+func (t *table) median(candidate int, m metric) float64 {
+	values := t.values(candidate, m)
 	slices.Sort(values)
 	return values[len(values)/2]
 }
 
-// pairs returns the ratio of each round.
-func (t *table) pairs(candidate int) string {
+// String renders the table and its bars, in Markdown. Besides the first metric's
+// median, the values are the best of all rounds, as the bars have them.
+func (t *table) String() string {
+	first, others := t.scenario.metrics[0], t.scenario.metrics[1:]
+	head := []string{fmt.Sprintf("best of %d", len(t.runs[0])), first.title, "median"}
+	for _, m := range others {
+		head = append(head, m.title)
+	}
+	rows := [][]string{append(head, "portico's part", "round by round", "load's core")}
+	for i, c := range t.scenario.candidates {
+		row := []string{c.name, first.format(t.best(i, first)), first.format(t.median(i, first))}
+		for _, m := range others {
+			row = append(row, m.format(t.best(i, m)))
+		}
+		rows = append(rows, append(row, ratio(t.best(0, first), t.best(i, first)), t.pairs(i, first), t.loadCore(i)))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "### %s\n\n%s.\n\n%s", t.scenario.name, t.scenario.what, markdown(rows))
+	for _, bar := range t.scenario.bars {
+		fmt.Fprintf(&b, "\n- %s", t.judge(bar))
+	}
+	return b.String() + "\n"
+}
+
+// markdown renders a table whose first row is its head; numbers stand right.
+func markdown(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell), 3)
+		}
+	}
+	var b strings.Builder
+	for n, row := range rows {
+		for i, cell := range row {
+			if i == 0 {
+				fmt.Fprintf(&b, "| %-*s ", widths[i], cell)
+			} else {
+				fmt.Fprintf(&b, "| %*s ", widths[i], cell)
+			}
+		}
+		b.WriteString("|\n")
+		if n > 0 {
+			continue
+		}
+		b.WriteString("|" + strings.Repeat("-", widths[0]+2))
+		for _, width := range widths[1:] {
+			b.WriteString("|" + strings.Repeat("-", width+1) + ":")
+		}
+		b.WriteString("|\n")
+	}
+	return b.String()
+}
+
+// format renders a value; a metric that has not been measured is 0.
+func (m metric) format(value float64) string {
+	if value == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.*f", m.digits, value)
+}
+
+func ratio(a, b float64) string { return fmt.Sprintf("%.2f", a/b) }
+
+// pairs returns what part of a candidate's value portico's is, for each round.
+func (t *table) pairs(candidate int, m metric) string {
+	ours, theirs := t.values(0, m), t.values(candidate, m)
 	var parts []string
-	for round, m := range t.runs[candidate] {
-		parts = append(parts, fmt.Sprintf("%.2f", t.runs[0][round].CPUMicros/m.CPUMicros))
+	for round := range theirs {
+		parts = append(parts, ratio(ours[round], theirs[round]))
 	}
 	return strings.Join(parts, " ")
+}
+
+// loadCore returns how busy the load generator's core was at most: at 100 % the
+// server has waited for it.
+func (t *table) loadCore(candidate int) string {
+	busiest := 0.0
+	for _, r := range t.runs[candidate] {
+		busiest = math.Max(busiest, r.LoadCore)
+	}
+	return fmt.Sprintf("%.0f %%", busiest*100)
 }

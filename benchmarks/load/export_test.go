@@ -1,0 +1,7 @@
+package load
+
+// The door for the tests.
+var (
+	ResponseLength = responseLength
+	NextFrame      = nextFrame
+)
