@@ -30,7 +30,7 @@ func (c *Conn) Channel() string {
 	if err := c.inbox.subscribe(c); err != nil {
 		return ""
 	}
-	return c.inbox.name
+	return c.inbox.sub.Name()
 }
 
 // Join makes the connection a member of a group until Leave or the connection's

@@ -20,9 +20,8 @@ var youHaveMail = &mail{}
 // An inbox is a connection's channel in the layer, subscribed to when it is first
 // needed and closed with the connection.
 type inbox struct {
-	mu   sync.Mutex
-	name string
-	sub  *channellayer.Subscription
+	mu  sync.Mutex
+	sub *channellayer.Subscription
 }
 
 func (i *inbox) subscribe(c *Conn) error {
@@ -42,7 +41,7 @@ func (i *inbox) subscribe(c *Conn) error {
 	if err != nil {
 		return err
 	}
-	i.name, i.sub = name, sub
+	i.sub = sub
 	c.OnClose(func(context.Context, error) { sub.Close() })
 	return nil
 }

@@ -14,8 +14,11 @@ type session[C any] struct {
 	consumer *Messages[C]
 	state    *C
 	conn     Conn
-	held     []*channellayer.Message // broadcasts that came before the accept
+	held     *backlog // nil but for DeferAccept
 }
+
+// A backlog is the broadcasts that came before the accept.
+type backlog struct{ messages []*channellayer.Message }
 
 // Handle implements protocol.Handler.
 func (s *session[C]) Handle(ctx context.Context, ev protocol.Event) error {
@@ -78,7 +81,10 @@ func (s *session[C]) readMail(ctx context.Context) error {
 func (s *session[C]) handleMail(ctx context.Context, m *channellayer.Message) error {
 	if m.Kind == channellayer.KindBroadcast {
 		if s.conn.State() == protocol.StateConnecting {
-			s.held = append(s.held, m)
+			if s.held == nil {
+				s.held = new(backlog)
+			}
+			s.held.messages = append(s.held.messages, m)
 			return nil
 		}
 		return s.forward(m)
@@ -98,10 +104,10 @@ func (s *session[C]) handleMail(ctx context.Context, m *channellayer.Message) er
 
 // sendHeld sends the broadcasts that had to wait for the accept.
 func (s *session[C]) sendHeld() error {
-	if len(s.held) == 0 || s.conn.State() == protocol.StateConnecting {
+	if s.held == nil || s.conn.State() == protocol.StateConnecting {
 		return nil
 	}
-	held := s.held
+	held := s.held.messages
 	s.held = nil
 	for _, m := range held {
 		if err := s.forward(m); err != nil {
