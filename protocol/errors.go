@@ -174,6 +174,9 @@ func (e *StateError) Error() string {
 // RejectOf returns how an error of an application refuses a connection. unexpected
 // says that the error is none that an application returns on purpose, so that it
 // is to be logged.
+//
+// A CloseError is a 403, but where its code says that the peer sent what it should
+// not have: 1002, 1003 and 1007 are a 400, 1009 is a 413.
 func RejectOf(err error) (r *Reject, unexpected bool) {
 	if r, ok := errors.AsType[*Reject](err); ok {
 		return r, r.StatusOrDefault() >= 500 && r.Err != nil
