@@ -120,10 +120,18 @@ func bodyError(err error) error {
 	if errors.As(err, &ne) && ne.Timeout() {
 		return refuseAndClose(408, "the request's body took too long")
 	}
-	if _, broken := errors.AsType[fasthttp.ErrBrokenChunk](err); broken {
+	if _, broken := errors.AsType[fasthttp.ErrBrokenChunk](err); broken || !isCut(err) {
 		return badRequest("the request's body has a broken chunk")
 	}
 	return fmt.Errorf("http: the request's body ended early (%w): %w", err, protocol.ErrReset)
+}
+
+// isCut reports whether a connection ended, as opposed to one that goes on with
+// nonsense.
+func isCut(err error) bool {
+	var ne net.Error
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) ||
+		errors.Is(err, net.ErrClosed) || errors.As(err, &ne)
 }
 
 // tooLarge is the answer to a body that is longer than limit.

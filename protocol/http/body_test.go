@@ -74,6 +74,26 @@ func TestAbortedBody(t *testing.T) {
 	}
 }
 
+// A body that is no chunks is the client's fault, and told so.
+func TestBrokenChunks(t *testing.T) {
+	t.Parallel()
+	for name, mw := range map[string]protocol.Middleware{"whole": protocol.Chain(), "streamed": http.StreamBody()} {
+		for _, chunks := range []string{"zz\r\n", "4000000000000000\r\nx", "10000000000000000\r\nx", "-1\r\nx", "1\nx", "1\r\nxy\r\n", "\r\n"} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				ends := make(chan *seen, 1)
+				resp := raw(t, serve(t, mw(capture(ends)), http.Config{}), "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+chunks)
+				if resp.StatusCode != 400 || !resp.Close {
+					t.Errorf("%q: status %d, Connection: close is %v; want 400 and the end", chunks, resp.StatusCode, resp.Close)
+				}
+				if end := (<-ends).end; end.Cause == nil || errors.Is(end.Cause, protocol.ErrReset) {
+					t.Errorf("%q: cause = %v", chunks, end.Cause)
+				}
+			})
+		}
+	}
+}
+
 // What is left of a body that nobody read is never taken for a request.
 func TestUnreadBodyIsNoRequest(t *testing.T) {
 	t.Parallel()
