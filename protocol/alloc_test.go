@@ -47,8 +47,8 @@ func TestAllocations(t *testing.T) {
 		{"Param", 0, func() { _ = scope.Param("room") }},
 		{"paths", 0, func() { _, _, _, _ = scope.Path(), scope.RootPath(), scope.Rest(), scope.RawQuery() }},
 		{"Mark", 0, func() { _ = scope.Mark() }},
-		{"With", 2, func() { sink = scope.With(bound) }},                       // the scope, and its values
-		{"Descend without params", 1, func() { sink = scope.Descend(1, nil) }}, // the scope
+		{"With", 1, func() { sink = scope.With(bound) }},                       // the scope with its values
+		{"Descend without params", 1, func() { sink = scope.Descend(1, nil) }}, // the scope with its values
 		{"Descend", 2, func() { sink = scope.Descend(1, params) }},             // and the joined params
 		{"NewScope", 2, func() { _ = newScope(t, req) }},                       // the scope and its record
 		{"SplitTarget", 0, func() { _, _, _, _ = protocol.SplitTarget("/rooms/go.html?a=b") }},

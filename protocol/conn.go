@@ -47,15 +47,18 @@ func (s State) wants() string {
 
 // A Transport carries the outgoing events of one connection and holds its
 // mailbox. The engine, HTTP and the test kit implement it; applications use Conn.
+//
+// Its methods are called from any goroutine, one at a time: with the connection's
+// lock held, so they must not call back into the Conn, nor into its context. Once
+// Lifecycle.End has begun they are not called any more.
 type Transport interface {
-	// Send queues ev and never blocks. It copies what it keeps. It is called with
-	// the connection's lock held, so it must not call back into the Conn.
+	// Send queues ev and never blocks. It copies what it keeps.
 	Send(ev Event) error
 	// Flush hands what is queued to the network without waiting for the end of
 	// the handler's turn. It does not wait for the peer.
 	Flush() error
-	// Post puts ev into the mailbox, behind what is there, and never blocks. It is
-	// called from any goroutine. After the end it returns ErrClosed.
+	// Post puts ev into the mailbox, behind what is there, and never blocks. When
+	// the mailbox takes nothing more it returns ErrClosed.
 	Post(ev Event) error
 }
 
@@ -67,16 +70,18 @@ type Conn struct {
 	req      *Request
 	settings *Settings
 	number   uint64
+	parent   context.Context // the server's
 	rec      record
-	ctx      connContext
 
-	mu       sync.Mutex // guards what follows
-	state    State
-	accepted bool
-	ended    bool    // Lifecycle.End was called
-	cause    error   // the first reason to end
-	refusal  *Reject // what was sent
-	timers   timers
+	mu        sync.Mutex // guards what follows, and calls of t
+	state     State
+	accepted  bool
+	cancelled bool           // the context is, perhaps before inner was made
+	ended     bool           // Lifecycle.End was called
+	cause     error          // the first reason to end
+	inner     *cancelContext // made when needed
+	refusal   *Reject        // what was sent
+	timers    timers
 }
 
 // ID returns an identifier of the connection, unique among all servers: for logs
@@ -194,25 +199,28 @@ func (c *Conn) claim(ev Event) error {
 	return nil
 }
 
-// answer runs the response hooks, without the lock because they may block, and
-// sends the answer if nothing has ended the connection meanwhile.
+// answer runs the response hooks and sends the answer.
 func (c *Conn) answer(ev Event, step Step) error {
 	a, ok := ev.(Answer)
 	if !ok {
 		return fmt.Errorf("protocol: %s answers a request but is no protocol.Answer", ev.EventType())
 	}
-	accept, _ := ev.(*Accept)
-	if accept != nil && accept.Subprotocol != "" && !slices.Contains(c.req.Subprotocols, accept.Subprotocol) {
-		return fmt.Errorf("protocol: the subprotocol %q was not offered; the client offered %q", accept.Subprotocol, c.req.Subprotocols)
-	}
-	if err := c.claim(ev); err != nil {
-		return err
-	}
-	if accept != nil {
+	if accept, ok := ev.(*Accept); ok {
+		if accept.Subprotocol != "" && !slices.Contains(c.req.Subprotocols, accept.Subprotocol) {
+			return fmt.Errorf("protocol: the subprotocol %q was not offered; the client offered %q", accept.Subprotocol, c.req.Subprotocols)
+		}
 		accept.Head.Status = c.acceptStatus()
 	}
-	failed := c.runHooks(a.Answer())
-	err := c.sendAnswer(ev, step, failed)
+	head := a.Answer()
+	hooks, claimed, err := c.answerUnlessHooked(ev, step, head)
+	if !claimed {
+		return err
+	}
+	var failed error
+	if len(hooks) > 0 {
+		failed = c.runHooks(hooks, head)
+		err = c.answerHooked(ev, step, failed)
+	}
 	switch {
 	case err == nil:
 		c.observe(Accepted, nil)
@@ -224,6 +232,32 @@ func (c *Conn) answer(ev Event, step Step) error {
 	return err
 }
 
+// answerUnlessHooked claims the answer, and sends it if no response hooks are to
+// see it before. Otherwise it returns them.
+func (c *Conn) answerUnlessHooked(ev Event, step Step, head *Head) (hooks []responseHook, claimed bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.allow(ev, StateConnecting); err != nil {
+		return nil, false, err
+	}
+	c.state = stateAnswering
+	if hooks = c.rec.answer(); len(hooks) == 0 {
+		err = c.sendAnswer(ev, step, head.Header.Check())
+	}
+	return hooks, true, err
+}
+
+// answerHooked sends an answer whose hooks have run, if nothing has ended the
+// connection meanwhile: they run without the lock because they may block.
+func (c *Conn) answerHooked(ev Event, step Step, failed error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != stateAnswering {
+		return ErrClosed
+	}
+	return c.sendAnswer(ev, step, failed)
+}
+
 func (c *Conn) acceptStatus() int {
 	if c.req.Protocol == "websocket" {
 		return http.StatusSwitchingProtocols
@@ -231,14 +265,9 @@ func (c *Conn) acceptStatus() int {
 	return http.StatusOK
 }
 
-// sendAnswer sends an answer whose hooks have run. If they failed, or if the
-// transport cannot send it, the client gets a 500 in its place.
+// sendAnswer sends an answer, unless what came before it failed. Then, or if the
+// transport cannot send it, the client gets a 500 in its place. c.mu is held.
 func (c *Conn) sendAnswer(ev Event, step Step, failed error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state != stateAnswering {
-		return ErrClosed
-	}
 	if failed == nil {
 		if failed = c.t.Send(ev); errors.Is(failed, ErrClosed) {
 			c.state = StateClosed // nobody is there to be refused
@@ -263,7 +292,7 @@ func (c *Conn) sendAnswer(ev Event, step Step, failed error) error {
 func (c *Conn) refuse(r *Reject) error {
 	own := *r // a Reject may be shared by connections
 	head := Head{Status: r.StatusOrDefault(), Header: slices.Clone(r.Header)}
-	failed := c.runHooks(&head)
+	failed := c.runHooks(c.rec.answer(), &head)
 	own.Status, own.Header = head.Status, head.Header
 	if failed != nil {
 		own = Reject{Status: http.StatusInternalServerError, Err: failed, reported: true}
@@ -286,10 +315,13 @@ func (c *Conn) reported(err error) bool {
 	return c.refusal != nil && c.refusal.reported && errors.Is(err, c.refusal.Err)
 }
 
-func (c *Conn) runHooks(head *Head) (err error) {
+// runHooks runs response hooks on a head.
+func (c *Conn) runHooks(hooks []responseHook, head *Head) (err error) {
 	defer recoverTo(&err)
-	if err := c.rec.answer(&c.ctx, head); err != nil {
-		return err
+	for _, hook := range hooks {
+		if err := hook(c.context(), head); err != nil {
+			return err
+		}
 	}
 	return head.Header.Check()
 }
@@ -327,8 +359,16 @@ func (c *Conn) SendText(text string) error { return c.Send(&Message{Data: []byte
 func (c *Conn) SendBinary(data []byte) error { return c.Send(&Message{Binary: true, Data: data}) }
 
 // Flush hands what was sent to the network now, not only when the handler
-// returns. It does not wait for the peer to read it.
-func (c *Conn) Flush() error { return c.t.Flush() }
+// returns. It does not wait for the peer to read it. After the end it returns
+// ErrClosed.
+func (c *Conn) Flush() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return ErrClosed
+	}
+	return c.t.Flush()
+}
 
 // Close ends an accepted connection with a code and a reason for the peer, behind
 // what was sent before; a connection that was not accepted yet is refused with
@@ -348,4 +388,11 @@ func (c *Conn) OnClose(f func(ctx context.Context, cause error)) { c.rec.onClose
 // Post puts an event into the connection's mailbox: the handler gets it in order
 // with the peer's messages and the channel layer's. It does not wait. After the
 // end it returns ErrClosed.
-func (c *Conn) Post(ev Event) error { return c.t.Post(ev) }
+func (c *Conn) Post(ev Event) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return ErrClosed
+	}
+	return c.t.Post(ev)
+}

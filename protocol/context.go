@@ -6,17 +6,11 @@ import (
 	"time"
 )
 
-// connContext is the context of a connection. Most connections are never waited
-// for and end once, so the cancellable context of the standard library, with its
-// place in the parent's list, is made only when somebody asks for it.
-type connContext struct {
-	parent context.Context
-
-	mu    sync.Mutex
-	over  bool           // cancelled, perhaps before inner was made
-	cause error          // of over
-	inner *cancelContext // made when needed
-}
+// connContext is a Conn as its context: it needs no memory of its own. Most
+// connections are never waited for and end once, so the cancellable context of the
+// standard library, with its place in the parent's list, is made only when somebody
+// asks for it.
+type connContext Conn
 
 type cancelContext struct {
 	context.Context
@@ -42,29 +36,28 @@ func (c *connContext) current(needed bool) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.inner == nil {
-		if !needed && !c.over {
+		if !needed && !c.cancelled {
 			return c.parent
 		}
 		ctx, cancel := context.WithCancelCause(c.parent)
 		c.inner = &cancelContext{ctx, cancel}
-		if c.over {
+		if c.cancelled {
 			cancel(c.cause)
 		}
 	}
 	return c.inner.Context
 }
 
-// cancelWith cancels the context; the first cause stays.
-func (c *connContext) cancelWith(cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.over {
-		return
+// context returns the connection's context.
+func (c *Conn) context() context.Context { return (*connContext)(c) }
+
+// cancel cancels the context; the first cause stays. c.mu is held.
+func (c *Conn) cancel(cause error) {
+	c.setCause(cause)
+	if !c.cancelled && c.inner != nil {
+		c.inner.cancel(c.cause)
 	}
-	c.over, c.cause = true, cause
-	if c.inner != nil {
-		c.inner.cancel(cause)
-	}
+	c.cancelled = true
 }
 
 // cleanupContext is the context of cleanups: the values of the connection's, not

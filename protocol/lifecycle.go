@@ -25,7 +25,8 @@ type Settings struct {
 
 // A Lifecycle is the server's side of one connection: it runs Open, the events
 // and the end, recovers panics, and maps errors to answers. Whoever implements a
-// Transport drives one; applications never see it.
+// Transport drives one; applications never see it. Make it with NewLifecycle, or
+// with Init where it is part of a larger value.
 //
 // Open, Deliver and End must not overlap: a transport calls them from the
 // connection's mailbox. Cancel and Terminate may be called from anywhere.
@@ -33,6 +34,15 @@ type Lifecycle struct {
 	conn    Conn
 	scope   *Scope // nil when Open has returned: the application keeps the one it needs
 	handler Handler
+	room    *Room
+}
+
+// A Room is memory for what a connection needs besides its Lifecycle: its first
+// scope while it opens, and its end. A transport of short connections has one
+// beside the Lifecycle, so that all is one allocation.
+type Room struct {
+	scope  Scope
+	ending ending
 }
 
 // NewLifecycle begins a connection. parent is the server's context, whose values
@@ -40,26 +50,40 @@ type Lifecycle struct {
 // *Reject, and the Lifecycle returned with it serves to send just that, with
 // Terminate and End.
 func NewLifecycle(parent context.Context, req *Request, t Transport, settings *Settings) (*Lifecycle, error) {
-	l := &Lifecycle{}
+	l := new(Lifecycle)
+	return l, l.Init(parent, req, t, settings, nil)
+}
+
+// Init is NewLifecycle for a Lifecycle that is part of a transport's own memory: it
+// begins the connection in l, which must be zero. room is used for this connection
+// only; nil allocates what is needed when it is. l and room must not be used for
+// another connection ever: applications keep what points into them.
+func (l *Lifecycle) Init(parent context.Context, req *Request, t Transport, settings *Settings, room *Room) error {
+	l.room = room
 	l.conn.t = t
 	l.conn.req = req
 	l.conn.settings = settings
-	l.conn.ctx.parent = parent
+	l.conn.parent = parent
 	l.conn.number = connNumber.Add(1)
 	l.conn.observe(Opened, nil)
-	scope, err := newScope(req, &l.conn.rec, settings.Values)
-	if err != nil {
-		return l, err
+	var scope *Scope
+	if room != nil {
+		scope = &room.scope
+	} else {
+		scope = new(Scope)
+	}
+	if err := scope.init(req, &l.conn.rec, settings.Values); err != nil {
+		return err
 	}
 	l.scope = scope
-	return l, nil
+	return nil
 }
 
 // Conn returns the application's side.
 func (l *Lifecycle) Conn() *Conn { return &l.conn }
 
 // Context returns the connection's context.
-func (l *Lifecycle) Context() context.Context { return &l.conn.ctx }
+func (l *Lifecycle) Context() context.Context { return l.conn.context() }
 
 // Open opens app. An error, or a panic, has been answered with a refusal when
 // Open returns it; End must follow.
@@ -81,7 +105,7 @@ func (l *Lifecycle) open(app Application) (h Handler, err error) {
 	defer recoverTo(&err)
 	scope := l.scope
 	l.scope = nil
-	return app.Open(&l.conn.ctx, scope, &l.conn)
+	return app.Open(l.conn.context(), scope, &l.conn)
 }
 
 // Deliver lets the handler handle ev. Once the connection is closing no event is
@@ -91,7 +115,7 @@ func (l *Lifecycle) Deliver(ev Event) error {
 	if l.conn.State() >= StateClosing {
 		return ErrClosed
 	}
-	err := l.handle(&l.conn.ctx, ev)
+	err := l.handle(l.conn.context(), ev)
 	if err != nil {
 		l.fail(err)
 	}
@@ -132,7 +156,7 @@ func (l *Lifecycle) reason(err error) error {
 	if !errors.Is(err, context.Canceled) || deliberate(err) {
 		return err
 	}
-	if cause := context.Cause(&l.conn.ctx); cause != nil {
+	if cause := context.Cause(l.conn.context()); cause != nil {
 		return cause
 	}
 	return &strayCancel{err}
@@ -221,10 +245,8 @@ func (l *Lifecycle) PeerClosed(ev *Close) {
 // affected.
 func (l *Lifecycle) Cancel(cause error) {
 	l.conn.mu.Lock()
-	l.conn.setCause(cause)
-	cause = l.conn.cause
-	l.conn.mu.Unlock()
-	l.conn.ctx.cancelWith(cause)
+	defer l.conn.mu.Unlock()
+	l.conn.cancel(cause)
 }
 
 // End ends the connection, once: the context is cancelled with the first cause
@@ -242,7 +264,7 @@ func (l *Lifecycle) End(cause error) {
 	}
 	l.conn.ended = true
 	l.conn.stopTimers()
-	l.conn.setCause(cause)
+	l.conn.cancel(cause)
 	cause = l.conn.cause
 	accepted, refusal := l.conn.accepted, l.conn.refusal
 	if refusal == nil {
@@ -252,8 +274,13 @@ func (l *Lifecycle) End(cause error) {
 	if refusal != nil {
 		l.conn.observe(Refused, refusal)
 	}
-	l.conn.ctx.cancelWith(cause)
-	e := &ending{disconnect: Disconnect{Accepted: accepted, Cause: cause}}
+	var e *ending
+	if l.room != nil {
+		e = &l.room.ending
+	} else {
+		e = new(ending)
+	}
+	e.disconnect.Accepted, e.disconnect.Cause = accepted, cause
 	e.disconnect.Code, e.disconnect.Reason = closeStatus(cause, accepted, refusal)
 	l.runCleanups(e)
 	l.conn.observe(Closed, cause)
@@ -267,7 +294,7 @@ type ending struct {
 
 func (l *Lifecycle) runCleanups(e *ending) {
 	cause := e.disconnect.Cause
-	e.ctx.parent = l.conn.ctx.parent
+	e.ctx.parent = l.conn.parent
 	defer e.ctx.release()
 	for c, ok := l.conn.rec.end(cause); ok; c, ok = l.conn.rec.end(cause) {
 		if c == nil {

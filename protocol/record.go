@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 )
@@ -43,6 +44,19 @@ func (r *record) mark() Mark {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return Mark{len(r.hooks), len(r.cleanups), len(r.values), r.route}
+}
+
+// enter is mark, and then appends a pattern to the matched route.
+func (r *record) enter(pattern string) Mark {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m := Mark{len(r.hooks), len(r.cleanups), len(r.values), r.route}
+	if r.route == "" {
+		r.route = pattern
+	} else {
+		r.route = strings.TrimSuffix(r.route, "/") + pattern
+	}
+	return m
 }
 
 func (r *record) rollback(ctx context.Context, m Mark, cause error) {
@@ -95,18 +109,14 @@ func (r *record) onResponse(hook responseHook) error {
 	return nil
 }
 
-// answer runs the hooks on the head of the answer; the first time only.
-func (r *record) answer(ctx context.Context, head *Head) error {
+// answer returns the hooks, which the caller runs on the head of the answer; the
+// first time only.
+func (r *record) answer() []responseHook {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	hooks := r.hooks
 	r.hooks, r.answered = nil, true
-	r.mu.Unlock()
-	for _, hook := range hooks {
-		if err := hook(ctx, head); err != nil {
-			return err
-		}
-	}
-	return nil
+	return hooks
 }
 
 func (r *record) onClose(c cleanup) {

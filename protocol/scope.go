@@ -34,26 +34,30 @@ type Param struct {
 // NewScope serves tests of middleware. A bad path is a *Reject with status 400,
 // one outside of RootPath with 404.
 func NewScope(req *Request, values ...Binding) (*Scope, error) {
-	return newScope(req, new(record), values)
+	s := new(Scope)
+	if err := s.init(req, new(record), values); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
-func newScope(req *Request, rec *record, values []Binding) (*Scope, error) {
-	s := &Scope{req: req, rec: rec, values: values}
+func (s *Scope) init(req *Request, rec *record, values []Binding) error {
+	s.req, s.rec, s.values = req, rec, values
 	if req.Target == "" {
-		return s, nil
+		return nil
 	}
 	path, raw, _, err := SplitTarget(req.Target)
 	if err != nil {
-		return nil, &Reject{Status: 400, Reason: strings.TrimPrefix(err.Error(), "protocol: ")}
+		return &Reject{Status: 400, Reason: strings.TrimPrefix(err.Error(), "protocol: ")}
 	}
 	if root := req.RootPath; root != "" {
 		if !strings.HasPrefix(raw, root) || len(raw) > len(root) && raw[len(root)] != '/' {
-			return nil, &Reject{Status: 404, Reason: "not found"}
+			return &Reject{Status: 404, Reason: "not found"}
 		}
 		s.at = uint32(len(root))
 	}
 	s.path, s.raw = path, uint32(len(raw))
-	return s, nil
+	return nil
 }
 
 // Protocol returns the name of the protocol: "http", "websocket", "chat", …
@@ -192,22 +196,44 @@ func (s *Scope) Params() iter.Seq[Param] {
 }
 
 // With derives a scope that also has the given values.
-func (s *Scope) With(values ...Binding) *Scope {
-	d := *s
-	d.values = make([]Binding, len(s.values)+len(values))
-	copy(d.values[copy(d.values, s.values):], values)
-	return &d
+func (s *Scope) With(values ...Binding) *Scope { return s.derive(values) }
+
+// derive returns a copy of the scope with more values. The copy has them in its own
+// memory, mostly in one piece, so that it keeps the scope it came from no longer
+// alive than others do.
+func (s *Scope) derive(more []Binding) *Scope {
+	var d *Scope
+	switch n := len(s.values) + len(more); {
+	case n == 0:
+		d = new(Scope)
+		*d = *s
+		return d
+	case n <= 3:
+		b := new(struct {
+			Scope
+			room [3]Binding
+		})
+		d = &b.Scope
+		*d = *s
+		d.values = b.room[:0]
+	default:
+		d = new(Scope)
+		*d = *s
+		d.values = make([]Binding, 0, n)
+	}
+	d.values = append(append(d.values, s.values...), more...)
+	return d
 }
 
 // WithRequest derives a scope whose request was changed by edit, as a proxy's
 // headers or a test need it. A changed Target or RootPath has no effect (see
 // WithRootPath). The request that edit gets is a copy.
 func (s *Scope) WithRequest(edit func(*Request)) *Scope {
-	d, req := *s, *s.req
+	d, req := s.derive(nil), *s.req
 	edit(&req)
 	req.Target, req.RootPath = s.req.Target, s.req.RootPath
 	d.req = &req
-	return &d
+	return d
 }
 
 // WithRootPath derives a scope whose path has root in front again, which a proxy
@@ -224,24 +250,24 @@ func (s *Scope) WithRootPath(root string) (*Scope, error) {
 	case s.raw == 0:
 		return nil, errors.New("protocol: a scope without a path has no root path")
 	}
-	d, req := *s, *s.req
+	d, req := s.derive(nil), *s.req
 	req.Target = root + req.Target
 	d.req = &req
 	d.path, d.raw, d.at = path+s.path, uint32(len(root))+s.raw, uint32(len(root))+s.at
-	return &d, nil
+	return d, nil
 }
 
 // Descend derives a scope for what a route leads to: consumed bytes of Rest
 // become part of the root path, and params are added. The params are kept.
 func (s *Scope) Descend(consumed int, params []Param) *Scope {
-	d := *s
+	d := s.derive(nil)
 	d.at += uint32(consumed)
 	if len(s.params) == 0 {
 		d.params = params
 	} else if len(params) > 0 {
 		d.params = append(s.params[:len(s.params):len(s.params)], params...)
 	}
-	return &d
+	return d
 }
 
 // OnResponse registers a hook that sees, and may change, the head of the answer
@@ -283,16 +309,9 @@ func (s *Scope) Record(values ...Binding) {
 // metrics.
 func (s *Scope) Route() string { return s.rec.matched() }
 
-// SetRoute appends a pattern to the matched route. Routers call it.
-func (s *Scope) SetRoute(pattern string) {
-	s.rec.mu.Lock()
-	defer s.rec.mu.Unlock()
-	if s.rec.route == "" {
-		s.rec.route = pattern
-	} else {
-		s.rec.route = strings.TrimSuffix(s.rec.route, "/") + pattern
-	}
-}
+// SetRoute appends a pattern to the matched route. Routers call it, and take the
+// mark, which is that of before, back to Rollback if the branch was a miss.
+func (s *Scope) SetRoute(pattern string) Mark { return s.rec.enter(pattern) }
 
 // Mark returns a mark of the record, for a router that tries a branch.
 func (s *Scope) Mark() Mark { return s.rec.mark() }

@@ -25,7 +25,7 @@ func (c *Conn) PostAfter(d time.Duration, ev Event) (stop func()) {
 		if ev == nil {
 			ev = &Timer{At: time.Now()}
 		}
-		_ = c.t.Post(ev) // too late is no error of the timer
+		_ = c.Post(ev) // too late is no error of the timer
 	})
 	if c.timers == nil {
 		c.timers = make(timers)

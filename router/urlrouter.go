@@ -63,8 +63,7 @@ func (r *URLRouter) Open(ctx context.Context, scope *protocol.Scope, conn *proto
 		if m.route == nil {
 			return nil, r.missed(scope, miss, m.others)
 		}
-		mark := scope.Mark()
-		scope.SetRoute(m.route.shown())
+		mark := scope.SetRoute(m.route.shown())
 		inner := scope
 		if m.consumed > 0 || len(m.params) > 0 {
 			inner = scope.Descend(m.consumed, m.params)

@@ -39,7 +39,7 @@ type body struct {
 
 // initFastHTTP prepares the body of a request of fasthttp.
 func (b *body) initFastHTTP(ctx *fasthttp.RequestCtx, x *exchange) {
-	b.stall = x.cfg.StallTimeout
+	b.stall = x.site.cfg.StallTimeout
 	if b.r = ctx.Request.BodyStream(); b.r != nil {
 		b.length = int64(ctx.Request.Header.ContentLength())
 		if hasConn(ctx) {

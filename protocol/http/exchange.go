@@ -5,8 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
-	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/portico-go/portico/protocol"
 )
@@ -24,48 +23,54 @@ var (
 		"a handler that sends the rest later declares http.Stream(scope) in Open")
 )
 
-// An exchange is one request with its answer: the Transport of its Conn.
-type exchange struct {
-	cfg     *Config
+// A site is what all requests of a Front or a Handler share.
+type site struct {
 	app     protocol.Application
-	buffers *buffers
+	cfg     Config
+	buffers buffers
+}
 
-	req   protocol.Request
+// An exchange is one request with its answer: the Transport of its Conn. Besides
+// the string in its Request it is all that the protocol allocates for it.
+type exchange struct {
+	site *site
+	req  protocol.Request
+	life protocol.Lifecycle
+	room protocol.Room
+
+	scope *protocol.Scope // the first one, from Open on
 	event Request
 	body  body
-	life  *protocol.Lifecycle
 	conn  net.Conn // fasthttp's; nil behind Handler
 
-	writeDeadline func(time.Time) error // of a streamed answer; nil for none
+	mode    atomic.Pointer[stream] // nil until it is settled
+	native  atomic.Bool            // the handler has fasthttp's own response
+	serving bool                   // beyond Expect
 
-	mu       sync.Mutex
-	sink     sink            // nil when the exchange is over
-	scope    *protocol.Scope // the first one, from Open on
-	opened   bool            // Open has returned: the mode is settled
-	started  bool            // the answer has a head
-	complete bool            // the answer is whole
-	serving  bool            // beyond Expect
-	over     bool
-	stream   *stream // nil for a buffered handler
+	// The answer of a buffered handler. It is written by Send, and when Send is not
+	// called any more, at the end.
+	sink     sink // nil when the exchange is over
+	started  bool // it has a head
+	complete bool // it is whole
 }
+
+// buffered is the mode of handlers that do not stream.
+var buffered = new(stream)
 
 // Open implements protocol.Application: it keeps the scope, through which the
 // policies are read.
 func (x *exchange) Open(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn) (protocol.Handler, error) {
-	x.mu.Lock()
 	x.scope = scope
-	x.mu.Unlock()
-	return x.app.Open(ctx, scope, conn)
+	return x.site.app.Open(ctx, scope, conn)
 }
 
 // begin makes the lifecycle and opens the application; filled is the error of
 // filling in the request. It reports whether there is a handler; otherwise the
 // answer is a refusal, and all is over.
 func (x *exchange) begin(parent context.Context, filled error) bool {
-	life, err := protocol.NewLifecycle(parent, &x.req, x, x.cfg.Settings)
-	x.life = life
-	if x.cfg.Tracker != nil {
-		x.cfg.Tracker.Begin(x.conn, life)
+	err := x.life.Init(parent, &x.req, x, x.site.cfg.Settings, &x.room)
+	if x.site.cfg.Tracker != nil {
+		x.site.cfg.Tracker.Begin(x.conn, &x.life)
 	}
 	if filled != nil {
 		err = filled
@@ -73,8 +78,8 @@ func (x *exchange) begin(parent context.Context, filled error) bool {
 		err = &protocol.Reject{Status: 204}
 	}
 	if err != nil {
-		life.Terminate(err)
-	} else if err = life.Open(x); err == nil {
+		x.life.Terminate(err)
+	} else if err = x.life.Open(x); err == nil {
 		return true
 	}
 	x.drop(err)
@@ -83,9 +88,7 @@ func (x *exchange) begin(parent context.Context, filled error) bool {
 
 // drop ends an exchange that is not served.
 func (x *exchange) drop(cause error) {
-	x.mu.Lock()
-	s := x.stream
-	x.mu.Unlock()
+	s := x.settle()
 	if s == nil {
 		x.end(cause)
 		return
@@ -94,32 +97,25 @@ func (x *exchange) drop(cause error) {
 	s.box.Release()
 }
 
-// policy settles how the request is served, when Open has returned.
-func (x *exchange) policy() Policy {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.opened = true
+// policy settles how the request is served, when Open has returned. The stream is
+// nil for a buffered handler.
+func (x *exchange) policy() (Policy, *stream) {
 	p := PolicyOf(x.scope)
 	if p.BodyLimit == 0 && !p.StreamBody {
-		p.BodyLimit = x.cfg.MaxBody
+		p.BodyLimit = x.site.cfg.MaxBody
 	}
-	if p.Stream && !p.native && !x.started && x.stream == nil {
-		x.stream = newStream(x)
-	}
-	if x.stream != nil { // the handler may outlast fasthttp's buffers
+	s := x.settle()
+	if s != nil { // the handler may outlast fasthttp's buffers
 		x.body.whole = slices.Clone(x.body.whole)
 	}
-	return p
+	return p, s
 }
 
 // serveBuffered runs a buffered handler on the caller's goroutine.
 func (x *exchange) serveBuffered(p Policy) {
 	err := x.deliver(p, x.life.Deliver)
-	x.mu.Lock()
-	started, complete := x.started, x.complete
-	x.mu.Unlock()
-	if err == nil && !complete {
-		if err = errNoAnswer; started {
+	if state := x.life.Conn().State(); err == nil && state < protocol.StateClosing {
+		if err = errNoAnswer; state == protocol.StateAccepted {
 			err = errHalfAnswer
 		}
 		x.observe(err)
@@ -134,8 +130,8 @@ func (x *exchange) deliver(p Policy, deliver func(protocol.Event) error) error {
 		return deliver(&x.event) // the handler reads it itself
 	}
 	if !p.StreamBody {
-		buf := x.buffers.get()
-		defer x.buffers.put(buf)
+		buf := x.site.buffers.get()
+		defer x.site.buffers.put(buf)
 		whole, err := x.body.readAll((*buf)[:0], p.BodyLimit)
 		if x.body.r != nil {
 			*buf = whole
@@ -189,25 +185,22 @@ func (x *exchange) fail(err error) {
 
 // observe reports a failure that the application did not return.
 func (x *exchange) observe(err error) {
-	if o := x.cfg.Settings.Observer; o != nil {
+	if o := x.site.cfg.Settings.Observer; o != nil {
 		o.Observe(protocol.Observation{Kind: protocol.Failed, Conn: x.life.Conn(), Err: err})
 	}
 }
 
 // end ends the lifecycle and lets go of the answer.
 func (x *exchange) end(cause error) {
-	x.mu.Lock()
-	x.over = true
-	x.mu.Unlock()
 	x.life.End(cause) // from here on the Conn lets no Send through
-	x.mu.Lock()
-	if x.stream == nil && !x.complete {
+	if s := x.mode.Load(); s != buffered {
+		s.leave()
+	} else if !x.complete {
 		_ = x.store(&protocol.Reject{Status: 500}) // never fails
 	}
 	x.sink = nil
-	x.mu.Unlock()
-	if x.cfg.Tracker != nil {
-		x.cfg.Tracker.End(x.conn, x.life)
+	if x.site.cfg.Tracker != nil {
+		x.site.cfg.Tracker.End(x.conn, &x.life)
 	}
 }
 

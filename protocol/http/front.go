@@ -10,15 +10,11 @@ import (
 
 // A Front serves an Application in a fasthttp.Server. It is safe for concurrent
 // use.
-type Front struct {
-	app     protocol.Application
-	cfg     Config
-	buffers buffers
-}
+type Front struct{ site site }
 
 // NewFront returns a Front for app.
 func NewFront(app protocol.Application, cfg Config) *Front {
-	return &Front{app: app, cfg: cfg.withDefaults()}
+	return &Front{site{app: app, cfg: cfg.withDefaults()}}
 }
 
 // RequestHandler returns app as a handler for any fasthttp.Server, for plain HTTP.
@@ -39,7 +35,7 @@ func (f *Front) Expect(ctx *fasthttp.RequestCtx) int {
 	if x == nil {
 		return ctx.Response.StatusCode()
 	}
-	p := x.policy()
+	p, _ := x.policy()
 	if length := int64(ctx.Request.Header.ContentLength()); p.BodyLimit > 0 && length > p.BodyLimit {
 		err := tooLarge(p.BodyLimit)
 		x.life.Terminate(err)
@@ -53,10 +49,7 @@ func (f *Front) Expect(ctx *fasthttp.RequestCtx) int {
 // Close implements io.Closer, for fasthttp: it forgets a request that Expect let
 // through if its body does not come.
 func (x *exchange) Close() error {
-	x.mu.Lock()
-	serving := x.serving
-	x.mu.Unlock()
-	if !serving {
+	if !x.serving {
 		x.life.Cancel(protocol.ErrReset)
 		x.drop(protocol.ErrReset)
 	}
@@ -78,19 +71,19 @@ func (f *Front) ServeFastHTTP(ctx *fasthttp.RequestCtx) {
 
 // open opens the application for a request, or has refused it and returns nil.
 func (f *Front) open(ctx *fasthttp.RequestCtx) *exchange {
-	x := &exchange{cfg: &f.cfg, app: f.app, buffers: &f.buffers, conn: ctx.Conn()}
-	x.sink = fasthttpSink{ctx}
+	cfg := &f.site.cfg
+	x := &exchange{site: &f.site, conn: ctx.Conn(), sink: fasthttpSink{ctx}}
 	err := fillRequest(&x.req, ctx)
-	if f.cfg.Scheme != "" {
-		x.req.Scheme = f.cfg.Scheme
+	if cfg.Scheme != "" {
+		x.req.Scheme = cfg.Scheme
 	}
-	x.req.RootPath = f.cfg.RootPath
-	if err == nil && f.cfg.Prepare != nil {
-		err = f.cfg.Prepare(ctx, &x.req)
+	x.req.RootPath = cfg.RootPath
+	if err == nil && cfg.Prepare != nil {
+		err = cfg.Prepare(ctx, &x.req)
 	}
 	parent := context.Background()
-	if f.cfg.Context != nil {
-		parent = f.cfg.Context(ctx)
+	if cfg.Context != nil {
+		parent = cfg.Context(ctx)
 	}
 	if x.begin(parent, err) {
 		return x
@@ -108,7 +101,7 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, cause error) {
 
 // answerRefused answers a request that was refused before it was served.
 func (x *exchange) answerRefused(ctx *fasthttp.RequestCtx) {
-	if s := x.stream; s != nil {
+	if s := x.settle(); s != nil {
 		head, body, whole := s.await()
 		if !whole { // the application failed in the middle of an answer
 			h, b := refusal(&protocol.Reject{Status: 500})
@@ -123,13 +116,11 @@ func (x *exchange) answerRefused(ctx *fasthttp.RequestCtx) {
 
 // serveFastHTTP serves an open request.
 func (x *exchange) serveFastHTTP(ctx *fasthttp.RequestCtx) {
-	x.mu.Lock()
 	x.serving = true
-	x.mu.Unlock()
 	x.body.initFastHTTP(ctx, x)
-	p := x.policy()
-	if x.stream != nil {
-		x.serveStream(ctx, p)
+	p, s := x.policy()
+	if s != nil {
+		s.serve(ctx, p)
 		return
 	}
 	x.serveBuffered(p)

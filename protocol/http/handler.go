@@ -20,47 +20,44 @@ import (
 // request's own, and a client that hangs up cancels it with protocol.ErrReset. A
 // prefix that nethttp.StripPrefix took away is not seen; give RootPath instead.
 func Handler(app protocol.Application, cfg Config) nethttp.Handler {
-	return &netHandler{app: app, cfg: cfg.withDefaults()}
+	return &netHandler{site{app: app, cfg: cfg.withDefaults()}}
 }
 
-type netHandler struct {
-	app     protocol.Application
-	cfg     Config
-	buffers buffers
-}
+type netHandler struct{ site site }
 
 // ServeHTTP implements nethttp.Handler.
 func (h *netHandler) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	sink := &netSink{}
-	x := &exchange{cfg: &h.cfg, app: h.app, buffers: &h.buffers, sink: sink}
+	cfg := &h.site.cfg
+	x := &exchange{site: &h.site, sink: sink}
 	err := fillNetRequest(&x.req, r)
-	if h.cfg.Scheme != "" {
-		x.req.Scheme = h.cfg.Scheme
+	if cfg.Scheme != "" {
+		x.req.Scheme = cfg.Scheme
 	}
-	x.req.RootPath = h.cfg.RootPath
+	x.req.RootPath = cfg.RootPath
 	x.body.r, x.body.length = r.Body, r.ContentLength
 	if r.ContentLength == 0 {
 		x.body.r = nil
 		x.body.setWhole(nil)
 	}
 	if !x.begin(context.WithoutCancel(r.Context()), err) {
-		if x.stream == nil {
+		if s := x.settle(); s == nil {
 			sink.writeTo(w)
 		} else {
-			x.stream.writeNet(w)
+			s.writeNet(w)
 		}
 		return
 	}
 	defer context.AfterFunc(r.Context(), func() { x.life.Cancel(protocol.ErrReset) })()
-	p := x.policy()
-	if x.stream == nil {
+	p, s := x.policy()
+	if s == nil {
 		x.serveBuffered(p)
 		sink.writeTo(w)
 		return
 	}
-	x.writeDeadline = nethttp.NewResponseController(w).SetWriteDeadline
-	go x.stream.run(p)
-	x.stream.writeNet(w)
+	s.writeDeadline = nethttp.NewResponseController(w).SetWriteDeadline
+	go s.run(p)
+	s.writeNet(w)
 }
 
 // writeNet writes the answer on net/http's goroutine.

@@ -32,7 +32,7 @@ func (x *exchange) linger(ctx *fasthttp.RequestCtx) {
 	if ctx.Response.Write(w) != nil || w.Flush() != nil {
 		return // fasthttp will find out for itself
 	}
-	stall := x.cfg.StallTimeout
+	stall := x.site.cfg.StallTimeout
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(c net.Conn) {
 		defer func() { _ = c.Close() }()

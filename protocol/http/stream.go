@@ -7,6 +7,7 @@ import (
 	"io"
 	nethttp "net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/portico-go/portico/internal/mailbox"
@@ -19,23 +20,26 @@ var errCut = errors.New("http: the handler failed in the middle of its answer")
 
 // A stream is what a streaming handler has and a buffered one has not: a mailbox,
 // and a queue of parts between it and the goroutine that writes, which is the
-// server's own. Its fields are guarded by exchange.mu but for the channels.
+// server's own.
 type stream struct {
 	x   *exchange
 	box mailbox.Box
 
+	writeDeadline func(time.Time) error // set before anything is written; nil for none
+
+	wake chan struct{} // tells the writer that something changed
+
+	mu     sync.Mutex
 	head   *protocol.Head // nil until the answer is begun
 	buf    []byte         // parts that the writer has not taken
 	spare  []byte         // what the writer gave back
 	queued int            // bytes in buf and in the writer's hands
 	ended  bool           // no more will come
 	cut    error          // why the end is none to be written
-	gone   bool           // the writer is: nothing is kept
+	gone   bool           // the writer is, or all is over: nothing is kept
 
-	writing bool // the writer waits for the network
-
-	wake chan struct{} // tells the writer that something changed
-	room chan struct{} // if somebody waits in Drain: closed when there is room
+	writing bool          // the writer waits for the network
+	room    chan struct{} // if somebody waits in Drain: closed when there is room
 }
 
 // newStream returns a stream whose mailbox is in the caller's turn.
@@ -72,8 +76,10 @@ func (s *stream) run(p Policy) {
 	}
 }
 
-// send queues what a streaming handler sends. x.mu is held.
+// send queues what a streaming handler sends.
 func (s *stream) send(ev protocol.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.gone {
 		return protocol.ErrClosed
 	}
@@ -126,10 +132,10 @@ func (s *stream) add(p []byte) error {
 		return s.cut
 	case bodyless(s.head.Status):
 		return nil
-	case s.queued > 0 && s.queued+len(p) > s.x.cfg.MaxQueue:
+	case s.queued > 0 && s.queued+len(p) > s.x.site.cfg.MaxQueue:
 		s.ended, s.cut = true, protocol.ErrSlow
 		if s.writing {
-			s.x.interruptWrite()
+			s.interruptWrite()
 		}
 		return protocol.ErrSlow
 	}
@@ -152,12 +158,12 @@ func (s *stream) await() (head *protocol.Head, body []byte, whole bool) {
 	ctx := s.x.life.Context()
 	done := ctx.Done()
 	for {
-		s.x.mu.Lock()
+		s.mu.Lock()
 		head, ended, cut := s.head, s.ended, s.cut
 		if head != nil && ended && cut == nil {
 			body, s.buf = s.buf, nil
 		}
-		s.x.mu.Unlock()
+		s.mu.Unlock()
 		switch {
 		case head != nil:
 			return head, body, ended && cut == nil
@@ -236,8 +242,8 @@ func (s *stream) WriteTo(w io.Writer) (n int64, err error) {
 
 // take takes all parts that wait.
 func (s *stream) take() (part []byte, ended bool, cut error) {
-	s.x.mu.Lock()
-	defer s.x.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	part = s.buf
 	s.buf, s.spare = s.spare, nil
 	return part, s.ended, s.cut
@@ -245,8 +251,8 @@ func (s *stream) take() (part []byte, ended bool, cut error) {
 
 // took gives back what was written.
 func (s *stream) took(part []byte) {
-	s.x.mu.Lock()
-	defer s.x.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.queued -= len(part); s.roomy() && s.room != nil {
 		close(s.room)
 		s.room = nil
@@ -256,11 +262,11 @@ func (s *stream) took(part []byte) {
 	}
 }
 
-// roomy reports whether Drain need not wait. x.mu is held.
-func (s *stream) roomy() bool { return s.queued <= s.x.cfg.MaxQueue/2 }
+// roomy reports whether Drain need not wait. s.mu is held.
+func (s *stream) roomy() bool { return s.queued <= s.x.site.cfg.MaxQueue/2 }
 
 func (s *stream) write(w io.Writer, part []byte) (int, error) {
-	if err := s.x.extendWrite(time.Now().Add(s.x.cfg.StallTimeout)); err != nil {
+	if err := s.extendWrite(time.Now().Add(s.x.site.cfg.StallTimeout)); err != nil {
 		return 0, err
 	}
 	s.setWriting(true)
@@ -273,15 +279,15 @@ func (s *stream) write(w io.Writer, part []byte) (int, error) {
 }
 
 func (s *stream) setWriting(on bool) {
-	s.x.mu.Lock()
-	defer s.x.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.writing = on
 }
 
 // writeError says why a write failed.
 func (s *stream) writeError(err error) error {
-	s.x.mu.Lock()
-	defer s.x.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if errors.Is(s.cut, protocol.ErrSlow) {
 		return s.cut
 	}
@@ -297,21 +303,26 @@ func (s *stream) finish(cause error) {
 	if cause != nil {
 		s.x.life.Cancel(cause) // first: who meets ErrClosed finds the cause
 	}
-	s.x.mu.Lock()
-	s.gone = true
-	if s.room != nil {
-		close(s.room)
-		s.room = nil
-	}
-	s.x.mu.Unlock()
+	s.leave()
 	if cause != nil {
 		s.x.life.Terminate(cause)
 	} else if s.x.life.Conn().State() < protocol.StateClosing { // HEAD has no body to wait for
 		s.x.life.Terminate(&protocol.CloseError{Code: protocol.CloseNormal})
 	}
 	s.x.body.stop()
-	_ = s.x.extendWrite(time.Time{}) // fasthttp sets its own for the next answer
+	_ = s.extendWrite(time.Time{}) // fasthttp sets its own for the next answer
 	s.box.Close(func() { s.x.end(cause) })
+}
+
+// leave says that nobody writes any more.
+func (s *stream) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gone = true
+	if s.room != nil {
+		close(s.room)
+		s.room = nil
+	}
 }
 
 // Drain waits until the client has taken so much of a streamed answer that there
@@ -328,16 +339,22 @@ func Drain(ctx context.Context, conn *protocol.Conn) error {
 }
 
 func (x *exchange) drain(ctx context.Context) error {
+	if s := x.mode.Load(); s != nil && s != buffered {
+		return s.drain(ctx)
+	}
+	if x.life.Conn().State() >= protocol.StateClosing {
+		return protocol.ErrClosed
+	}
+	return ErrBuffered
+}
+
+func (s *stream) drain(ctx context.Context) error {
 	for {
-		x.mu.Lock()
-		s := x.stream
-		if x.over || s == nil || s.gone || s.roomy() {
-			defer x.mu.Unlock()
-			switch {
-			case x.over || s != nil && s.gone:
+		s.mu.Lock()
+		if s.gone || s.roomy() {
+			defer s.mu.Unlock()
+			if s.gone {
 				return protocol.ErrClosed
-			case s == nil:
-				return ErrBuffered
 			}
 			return nil
 		}
@@ -345,7 +362,7 @@ func (x *exchange) drain(ctx context.Context) error {
 			s.room = make(chan struct{})
 		}
 		room := s.room
-		x.mu.Unlock()
+		s.mu.Unlock()
 		select {
 		case <-room:
 		case <-ctx.Done():

@@ -12,12 +12,12 @@ import (
 	"github.com/portico-go/portico/protocol"
 )
 
-// serveStream serves a streaming handler: it runs on goroutines of its own, and
+// serve serves a streaming handler: it runs on goroutines of its own, and
 // this one, fasthttp's, writes what it sends.
-func (x *exchange) serveStream(ctx *fasthttp.RequestCtx, p Policy) {
-	s := x.stream
+func (s *stream) serve(ctx *fasthttp.RequestCtx, p Policy) {
+	x := s.x
 	if hasConn(ctx) {
-		x.writeDeadline = x.conn.SetWriteDeadline
+		s.writeDeadline = x.conn.SetWriteDeadline
 	}
 	go s.run(p)
 	head, whole, isWhole := s.await()
@@ -120,17 +120,17 @@ func (s *stream) writeClosing(c net.Conn, head []byte) {
 }
 
 // extendWrite sets the deadline of the next write, where there is one.
-func (x *exchange) extendWrite(t time.Time) error {
-	if x.writeDeadline == nil {
+func (s *stream) extendWrite(t time.Time) error {
+	if s.writeDeadline == nil {
 		return nil
 	}
-	if err := x.writeDeadline(t); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+	if err := s.writeDeadline(t); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	return nil
 }
 
 // interruptWrite makes a write that hangs fail.
-func (x *exchange) interruptWrite() {
-	_ = x.extendWrite(time.Unix(1, 0)) // a connection without deadlines fails later
+func (s *stream) interruptWrite() {
+	_ = s.extendWrite(time.Unix(1, 0)) // a connection without deadlines fails later
 }

@@ -10,24 +10,43 @@ import (
 
 // Send implements protocol.Transport.
 func (x *exchange) Send(ev protocol.Event) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.streams() {
-		return x.stream.send(ev)
+	if s := x.settle(); s != nil {
+		return s.send(ev)
 	}
 	return x.store(ev)
 }
 
-// streams reports whether the handler streams. While Open runs that is what was
-// declared so far, as long as nothing was sent. x.mu is held.
-func (x *exchange) streams() bool {
-	if x.stream == nil && !x.opened && !x.started && x.scope != nil && PolicyOf(x.scope).Stream {
-		x.stream = newStream(x)
+// settle settles how the request is served, by what was declared so far, unless
+// that is known already. It returns nil for a buffered handler.
+func (x *exchange) settle() *stream {
+	s := x.mode.Load()
+	if s == nil {
+		s = buffered
+		if x.scope != nil {
+			if p := PolicyOf(x.scope); p.Stream && !p.native {
+				s = newStream(x)
+			}
+		}
+		if !x.mode.CompareAndSwap(nil, s) {
+			s = x.mode.Load()
+		}
 	}
-	return x.stream != nil
+	if s == buffered {
+		return nil
+	}
+	return s
 }
 
-// store puts what a buffered handler sends into the answer. x.mu is held.
+// streams returns the stream of a handler that has declared one, else nil.
+func (x *exchange) streams() *stream {
+	if x.mode.Load() == nil && (x.scope == nil || !PolicyOf(x.scope).Stream) {
+		return nil // it may still declare one
+	}
+	return x.settle()
+}
+
+// store puts what a buffered handler sends into the answer. The Conn's lock guards
+// the answer until the end.
 func (x *exchange) store(ev protocol.Event) error {
 	switch ev := ev.(type) {
 	case *Response:
@@ -69,7 +88,7 @@ func notAnswer(ev protocol.Event) error {
 }
 
 func (x *exchange) answer(head *protocol.Head, body []byte) {
-	x.sink.start(head, x.started)
+	x.sink.start(head, x.started || x.native.Load())
 	if len(body) > 0 && !bodyless(head.Status) {
 		x.sink.write(body)
 	}
@@ -83,40 +102,26 @@ func meansEnd(c *protocol.Close) bool {
 
 // Flush implements protocol.Transport.
 func (x *exchange) Flush() error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	switch {
-	case x.over:
-		return protocol.ErrClosed
-	case x.streams():
-		return nil // parts leave as they come
+	if x.streams() == nil {
+		return ErrBuffered
 	}
-	return ErrBuffered
+	return nil // parts leave as they come
 }
 
 // Post implements protocol.Transport.
 func (x *exchange) Post(ev protocol.Event) error {
-	x.mu.Lock()
-	if x.over {
-		x.mu.Unlock()
-		return protocol.ErrClosed
-	}
-	if !x.streams() {
-		x.mu.Unlock()
+	s := x.streams()
+	if s == nil {
 		return ErrBuffered
 	}
-	s := x.stream
-	x.mu.Unlock()
 	return s.box.Post(ev)
 }
 
 // fasthttp returns the RequestCtx of a request that fasthttp serves, as long as it
 // is the application's turn, else nil.
 func (x *exchange) fasthttp() *fasthttp.RequestCtx {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if s, ok := x.sink.(fasthttpSink); ok && x.stream == nil {
-		x.started = true // what the handler leaves in the response, a refusal replaces
+	if s, ok := x.sink.(fasthttpSink); ok && x.mode.Load() == buffered {
+		x.native.Store(true) // what the handler leaves in the response, a refusal replaces
 		return s.ctx
 	}
 	return nil
