@@ -14,11 +14,11 @@ func TestAllocations(t *testing.T) {
 	all := loads(t)
 	bare := testing.AllocsPerRun(100, func() { all["bare"].run(t) })
 	for name, most := range map[string]float64{
-		"no cookie":       4, // scope, its values, session, user
-		"another cookie":  4,
-		"no cookie apart": 8, // three scopes
-		"untouched":       5,
-		"cookie":          8, // and the store's key, and three strings of the session
+		"no cookie":       2, // scope with its values, session with user
+		"another cookie":  2,
+		"no cookie apart": 5, // three scopes, session, user
+		"untouched":       3, // two scopes, session
+		"cookie":          6, // and the store's key, and three strings of the session
 	} {
 		if got := testing.AllocsPerRun(100, func() { all[name].run(t) }) - bare; got > most {
 			t.Errorf("%s: %v allocations more than a bare handler, at most %v are allowed", name, got, most)

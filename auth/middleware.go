@@ -87,19 +87,22 @@ func (c Config) Stack(sessions *session.Sessions) protocol.Middleware {
 }
 
 func (b *backends) open(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn, inner protocol.Application, sessions *session.Sessions) (protocol.Handler, error) {
-	s := session.From(scope)
-	if s != nil { // a stack inside of another one
+	if s := session.From(scope); s != nil { // a stack inside of another one
 		id, scope := withIdentity(scope.With(middleware.CookiesKey.Of(struct{}{})))
 		if err := b.enter(ctx, id, s); err != nil {
 			return nil, err
 		}
 		return inner.Open(ctx, scope, conn)
 	}
-	s = sessions.Begin(scope)
-	id := identityOf(scope)
+	both := new(struct { // in one piece
+		session  session.Session
+		identity identity
+	})
+	s, id := &both.session, identityOf(scope)
 	if id == nil {
-		id = &identity{}
+		id = &both.identity
 	}
+	sessions.BeginIn(s, scope)
 	scope = scope.With(middleware.CookiesKey.Of(struct{}{}), session.Key.Of(s), identityKey.Of(id))
 	if err := b.enter(ctx, id, s); err != nil {
 		return nil, err

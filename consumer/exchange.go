@@ -19,6 +19,10 @@ type Exchange struct {
 	scope *protocol.Scope
 	body  []byte
 	more  bool
+
+	// Memory for an ordinary answer.
+	response http.Response
+	fields   [2]protocol.Field
 }
 
 // Scope returns the request's scope.
@@ -72,8 +76,8 @@ func (x *Exchange) DecodeJSON(v any) error {
 
 // Respond answers with a body, which is copied.
 func (x *Exchange) Respond(status int, contentType string, body []byte) error {
-	x.Header.Set("Content-Type", contentType)
-	return x.conn.Send(&http.Response{Head: x.head(status), Body: body})
+	x.set("Content-Type", contentType)
+	return x.answer(status, body)
 }
 
 // Text answers with plain text.
@@ -92,18 +96,18 @@ func (x *Exchange) JSON(status int, value any) error {
 
 // Redirect answers with a Location, such as 303 and "/".
 func (x *Exchange) Redirect(status int, location string) error {
-	x.Header.Set("Location", location)
+	x.set("Location", location)
 	return x.NoContent(status)
 }
 
 // NoContent answers without a body.
 func (x *Exchange) NoContent(status int) error {
-	return x.conn.Send(&http.Response{Head: x.head(status)})
+	return x.answer(status, nil)
 }
 
 // Start begins an answer whose body follows with Write; see HTTP.Stream.
 func (x *Exchange) Start(status int, contentType string) error {
-	x.Header.Set("Content-Type", contentType)
+	x.set("Content-Type", contentType)
 	return x.conn.Send(&http.ResponseStart{Head: x.head(status)})
 }
 
@@ -115,6 +119,20 @@ func (x *Exchange) Write(part []byte) error {
 
 // End ends an answer that was begun with Start.
 func (x *Exchange) End() error { return x.conn.Send(&http.ResponseBody{}) }
+
+// set sets a field of the answer.
+func (x *Exchange) set(name, value string) {
+	if x.Header == nil {
+		x.Header = x.fields[:0]
+	}
+	x.Header.Set(name, value)
+}
+
+// answer sends a whole answer.
+func (x *Exchange) answer(status int, body []byte) error {
+	x.response = http.Response{Head: x.head(status), Body: body}
+	return x.conn.Send(&x.response)
+}
 
 func (x *Exchange) head(status int) protocol.Head {
 	head := protocol.Head{Status: status, Header: x.Header}

@@ -70,11 +70,18 @@ func (m *Sessions) open(ctx context.Context, scope *protocol.Scope, conn *protoc
 // one given, opens the inner application with that, and returns what Around makes
 // of its handler. Call it once per connection. Nothing is read yet.
 func (m *Sessions) Begin(scope *protocol.Scope) *Session {
-	s := &Session{of: m, scope: scope, noCookies: scope.Method() == ""}
+	s := new(Session)
+	m.BeginIn(s, scope)
+	return s
+}
+
+// BeginIn is Begin for a Session that is part of a larger value. s must be zero and
+// is used for this connection only.
+func (m *Sessions) BeginIn(s *Session, scope *protocol.Scope) {
+	s.of, s.scope, s.noCookies = m, scope, scope.Method() == ""
 	s.value, s.sent = scope.Cookie(m.config.Cookie)
 	s.watch.Store(true)
 	if m.config.SaveEveryRequest && s.sent {
 		_ = scope.OnResponse(s.respond) // on an answered request nothing is to be saved
 	}
-	return s
 }
