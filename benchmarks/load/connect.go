@@ -39,7 +39,7 @@ type coming struct {
 func Connect(job Job) (Report, error) {
 	c := &coming{job: job, visits: make([]visit, job.Conns), buf: make([]byte, 4<<10), meter: meter{pid: job.PID}}
 	var err error
-	if c.set, err = newSet(nil); err != nil {
+	if c.set, err = newSet(nil, level); err != nil {
 		return Report{}, err
 	}
 	defer c.set.close()
@@ -81,7 +81,7 @@ func (c *coming) begin(i int) error {
 	}
 	c.count++
 	v.fd = fd
-	if err := errors.Join(unix.SetNonblock(fd, true), c.set.add(fd, i)); err != nil {
+	if err := errors.Join(unix.SetNonblock(fd, true), c.set.add(fd, i, level)); err != nil {
 		return err
 	}
 	return writeAll(fd, c.job.Handshake)

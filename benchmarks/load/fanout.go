@@ -30,7 +30,7 @@ func Fanout(job Job) (Report, error) {
 		return Report{}, err
 	}
 	defer closeAll(c.fds)
-	set, err := newSet(c.fds)
+	set, err := newSet(c.fds, level)
 	if err != nil {
 		return Report{}, err
 	}

@@ -44,7 +44,7 @@ func Idle(job Job, stats string) (Report, error) {
 		return Report{}, err
 	}
 	defer closeAll(s.fds)
-	if s.set, err = newSet(s.fds); err != nil {
+	if s.set, err = newSet(s.fds, level); err != nil {
 		return Report{}, err
 	}
 	defer s.set.close()

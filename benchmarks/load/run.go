@@ -49,8 +49,8 @@ type run struct {
 	clients []client
 	set     *set
 	buf     []byte
-	batch   []byte // Depth requests
-	now     time.Time
+	batch   []byte    // Depth requests
+	now     time.Time // of the latest read
 	warm    bool
 	answers int
 	meter   meter
@@ -75,13 +75,14 @@ func Run(job Job) (Report, error) {
 		return Report{}, err
 	}
 	defer closeAll(fds)
-	if r.set, err = newSet(fds); err != nil {
+	if r.set, err = newSet(fds, edge); err != nil {
 		return Report{}, err
 	}
 	defer r.set.close()
 	r.clients = make([]client, len(fds))
 	for i, fd := range fds {
 		r.clients[i] = client{fd: fd}
+		r.now = time.Now()
 		if err := r.send(&r.clients[i]); err != nil {
 			return Report{}, err
 		}
@@ -97,13 +98,13 @@ func (r *run) loop() (Report, error) {
 		if err != nil {
 			return Report{}, err
 		}
-		now := time.Now()
+		r.now = time.Now()
 		switch {
-		case !r.warm && now.After(start):
+		case !r.warm && r.now.After(start):
 			r.warm = true
 			r.meter.start()
-			end = now.Add(r.job.Duration)
-		case r.warm && now.After(end):
+			end = r.now.Add(r.job.Duration)
+		case r.warm && r.now.After(end):
 			return r.meter.report(r.answers), r.allAnswered()
 		}
 	}
@@ -182,9 +183,8 @@ func (r *run) answered(c *client, answers int) error {
 }
 
 func (r *run) send(c *client) error {
-	at := time.Now()
 	for range r.job.Depth {
-		c.sentAt = append(c.sentAt, at)
+		c.sentAt = append(c.sentAt, r.now)
 	}
 	return writeAll(c.fd, r.batch)
 }
