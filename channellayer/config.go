@@ -12,6 +12,7 @@ const (
 	DefaultCapacity  = 100
 	DefaultExpiry    = time.Minute
 	DefaultUnclaimed = 10_000
+	DefaultLinger    = time.Second
 )
 
 // An Overflow says which message is lost when a channel is full. The hub never waits for a reader instead.
@@ -49,6 +50,10 @@ type Config struct {
 	Expiry time.Duration
 	// Unclaimed is how many messages the hub keeps in all for channels that nobody reads yet; zero means 10,000.
 	Unclaimed int
+	// Broker joins this hub with those of other processes; nil means that there are none. The hub starts it, and closes it.
+	Broker Broker
+	// Linger is how long the node stays subscribed to a group at its broker after its last member here has left, in case that another comes; zero means a second.
+	Linger time.Duration
 	// Codec encodes the values that are sent; nil means JSON.
 	Codec Codec
 	// Observer is told of each message that is lost, by the goroutine that found it so and with no lock held. It must be quick, must not
@@ -70,6 +75,9 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("channellayer: config: Capacity (%d), Expiry (%v) and Unclaimed (%d) must not be negative; zero means the default",
 			c.Capacity, c.Expiry, c.Unclaimed)
 	}
+	if c.Linger < 0 {
+		return c, fmt.Errorf("channellayer: config: Linger (%v) must not be negative; zero means the default", c.Linger)
+	}
 	if c.Overflow > DropOldest {
 		return c, fmt.Errorf("channellayer: config: Overflow is %d, expected DropNewest or DropOldest", c.Overflow)
 	}
@@ -81,6 +89,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Unclaimed == 0 {
 		c.Unclaimed = DefaultUnclaimed
+	}
+	if c.Linger == 0 {
+		c.Linger = DefaultLinger
 	}
 	if c.Overflow == OverflowDefault {
 		c.Overflow = DropNewest

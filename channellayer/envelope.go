@@ -16,13 +16,14 @@ const MaxPayload = 16 << 20
 //	version   1 byte, 1
 //	kind      1 byte, 0 event, 1 broadcast
 //	type      length, bytes: a name (CheckName), or empty in a broadcast
-//	fields    number of header fields, at most MaxHeaders, and for each
+//	fields    number of header fields, at most MaxHeaders + 2, and for each
 //	  key     length, bytes: a name
 //	  value   length, bytes: at most MaxHeaderValue
 //	payload   length, bytes: at most MaxPayload, and nothing after them
 //
 // where lengths and numbers are unsigned varints (encoding/binary) of the shortest form, so that a message has one encoding. The channel or
-// group is not part of it: it is the subject under which the broker carries the envelope. The message must be one that a hub or ParseEnvelope made.
+// group is not part of it: it is the subject under which the broker carries the envelope. The first field of what a node publishes is
+// portico-node, its id; the second, in an envelope for one channel, is portico-channel. The message must be one that a hub or ParseEnvelope made.
 func AppendEnvelope(dst []byte, m *Message) []byte {
 	dst = append(dst, EnvelopeVersion, byte(m.Kind))
 	dst = appendString(dst, m.Type)
@@ -58,7 +59,7 @@ func parseEnvelope(data []byte) (*Message, error) {
 	}
 	m := &Message{Kind: Kind(data[1])}
 	if m.Kind > KindBroadcast {
-		return nil, fmt.Errorf("%v is unknown", m.Kind)
+		return nil, fmt.Errorf("kind %d is unknown", data[1])
 	}
 	p := parser{data: data, at: 2}
 	m.Type = p.text("type", MaxName)
@@ -86,7 +87,7 @@ type parser struct {
 }
 
 func (p *parser) header() Header {
-	n := p.number("number of header fields", MaxHeaders)
+	n := p.number("number of header fields", wireHeaders)
 	if n == 0 {
 		return nil
 	}

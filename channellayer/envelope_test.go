@@ -75,7 +75,7 @@ func TestEnvelopeErrors(t *testing.T) {
 		"\x01\x00\x01\n\x00\x00":                "control character",
 		"\x01\x00\x80\x02":                      "length of the type is 256, at most 255",
 		"\x01\x00\x81\x00t\x00\x00":             "shortest form",
-		"\x01\x00\x01t\x41":                     "number of header fields is 65",
+		"\x01\x00\x01t\x43":                     "number of header fields is 67",
 		"\x01\x00\x01t\x01\x00\x00\x00":         "header key",
 		"\x01\x00\x01t\x01\x01k\xff\xff\x03":    "length of the header value is 65535",
 		"\x01\x00\x01t\x00\x05ab":               "only 2 are left",

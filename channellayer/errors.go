@@ -19,8 +19,16 @@ var (
 	ErrInvalidName = errors.New("channellayer: invalid name")
 	// ErrTooLarge means that a message is over a limit of the envelope: [MaxPayload], [MaxHeaders], [MaxHeaderValue].
 	ErrTooLarge = errors.New("channellayer: message too large")
+	// ErrBrokerDown means that other nodes cannot be reached now. What was asked for has been done in this process: members here have the message, a
+	// membership counts here, and will count everywhere once the broker is back.
+	ErrBrokerDown = errors.New("channellayer: broker down")
 	// ErrEnvelope means that bytes are not an envelope that this version can read.
 	ErrEnvelope = errors.New("channellayer: bad envelope")
+)
+
+var (
+	errNotYet = errors.New("it has not been connected yet")
+	errGap    = errors.New("it was connected again")
 )
 
 // A ChannelFullError says that a message was not queued because its channel held as many as it may.

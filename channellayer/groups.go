@@ -26,9 +26,11 @@ type view struct{ readers atomic.Int32 }
 // took), and a leave, which would move an element, first clones the slice for those who come later: a clone per send under way at the
 // most, and none when no send is.
 //
-// Lock order: Subscription.mu, then a shard. No code locks a subscription while it holds a shard of groups.
+// Lock order: Subscription.mu, then a shard, then uplink.mu: a group's first member and its last are told to the uplink in the order in which
+// they came and went. No code locks a subscription while it holds a shard of groups.
 type groups struct {
 	seed   maphash.Seed
+	uplink *uplink // nil without a broker
 	shards [shards]groupShard
 }
 
@@ -52,6 +54,9 @@ func (r *groups) join(m *membership, name string) {
 	if g == nil {
 		g = &group{name: name}
 		sh.by.add(r.seed, hash, g)
+		if r.uplink != nil {
+			r.uplink.want(name)
+		}
 	}
 	m.group = g
 	m.slot = uint32(len(g.members))
@@ -66,6 +71,9 @@ func (r *groups) leave(m *membership, g *group) {
 	g.remove(m)
 	if len(g.members) == 0 {
 		sh.by.remove(r.seed, hash, g)
+		if r.uplink != nil {
+			r.uplink.unwant(g.name)
+		}
 	}
 }
 

@@ -12,10 +12,19 @@ const (
 	HeaderExcept = "except"
 )
 
+// The layer's own fields, which a node puts before all others of what it publishes, and takes off what it receives.
+const (
+	headerNode    = "portico-node"    // who has published it
+	headerChannel = "portico-channel" // the channel that it is for, in the inbox of a node
+)
+
 // Limits of a header. They hold at the sender and at the parser.
 const (
 	MaxHeaders     = 64      // fields in one header
 	MaxHeaderValue = 8 << 10 // bytes in one value
+
+	layerFields = 2
+	wireHeaders = MaxHeaders + layerFields // fields in one header on its way
 )
 
 // A Field is one key and value of a [Header]. The key follows the rule of [CheckName]; the value is any bytes.

@@ -9,6 +9,7 @@ import (
 )
 
 // A Hub is the channel layer of one process: it knows the subscribers and groups that live here and delivers to them.
+// With a [Broker] several hubs, one in each process, form one layer: each is a node of it.
 // All methods are safe for concurrent use. None waits for a subscriber.
 type Hub struct {
 	config    Config
@@ -20,21 +21,37 @@ type Hub struct {
 	unclaimed *unclaimed
 	rings     ringPool
 	counts    counts
+	uplink    *uplink // nil without a broker
 	closed    atomic.Bool
 }
 
-// New returns a hub, or an error that names the field of the configuration that is wrong. It starts no goroutine. Close it when done.
+// The form of a node's id: 65 bits from crypto/rand.
+const (
+	nodeLength   = 13
+	base32Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+)
+
+// New returns a hub, or an error that names the field of the configuration that is wrong. Close it when done.
+//
+// Without a broker it starts no goroutine. With one it waits up to 5 s for the first connection; a broker that is away then is no error, and is tried
+// again until Close.
 func New(c Config) (*Hub, error) {
 	c, err := c.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	h := &Hub{config: c, id: rand.Text()[:13], start: time.Now()}
+	h := &Hub{config: c, id: rand.Text()[:nodeLength], start: time.Now()}
 	if h.classes, err = c.classes(h); err != nil {
 		return nil, err
 	}
 	h.channels.seed, h.groups.seed = maphash.MakeSeed(), maphash.MakeSeed()
 	h.unclaimed = newUnclaimed(h, c.Unclaimed)
+	if c.Broker != nil {
+		if h.uplink, err = startUplink(h, c.Broker); err != nil {
+			return nil, err
+		}
+		h.groups.uplink = h.uplink
+	}
 	return h, nil
 }
 
@@ -74,16 +91,21 @@ func (h *Hub) Subscribe(name string, wake func()) (*Subscription, error) {
 	return s, nil
 }
 
-// Close closes all subscriptions and drops all messages. Later calls return [ErrClosed]. Calling it again does nothing.
+// Close closes the broker and all subscriptions and drops all messages. Later calls return [ErrClosed]. Calling it again does nothing.
+// The error is the broker's.
 func (h *Hub) Close() error {
 	if h.closed.Swap(true) {
 		return nil
+	}
+	var err error
+	if h.uplink != nil {
+		err = h.uplink.close()
 	}
 	for _, s := range h.channels.close() {
 		s.close()
 	}
 	h.unclaimed.close()
-	return nil
+	return err
 }
 
 // now is the time on the hub's clock, in nanoseconds. It is monotonic.

@@ -13,15 +13,19 @@ const (
 	KindEvent Kind = iota
 	// KindBroadcast is written to the receiver's client as it is, with no handler in between, behind what was queued before.
 	KindBroadcast
+	// KindLayer is the hub's own word about its broker: [Message.Layer] returns it. Nobody can send one, and none travels.
+	KindLayer
 )
 
-// String returns "event" or "broadcast".
+// String returns "event", "broadcast" or "layer".
 func (k Kind) String() string {
 	switch k {
 	case KindEvent:
 		return "event"
 	case KindBroadcast:
 		return "broadcast"
+	case KindLayer:
+		return "layer"
 	}
 	return fmt.Sprintf("kind %d", uint8(k))
 }
@@ -38,6 +42,7 @@ type Message struct {
 	codec    Codec
 	deadline int64 // on the hub's clock
 	made     memo
+	layer    *LayerEvent // of a message of KindLayer
 }
 
 // Value returns the message's value as a T. It is decoded once per message and type, and shared by all receivers:

@@ -17,7 +17,7 @@ type Event struct {
 	Header Header
 }
 
-// A Delivery says what became of a group send in this process.
+// A Delivery says what became of a group send in this process. Other nodes keep counts of their own ([Stats]).
 type Delivery struct {
 	Delivered int // members that have the message in their queue
 	Dropped   int // members with a full queue, which lost this message or, with DropOldest, an older one
@@ -42,6 +42,9 @@ func (e except) apply(m *Message) {
 //
 // Without a reader, the message waits for one to subscribe, within the channel's capacity and expiry. That is not so for a channel from
 // [Hub.NewChannel] (its name contains "!"), whose reader is gone for good: the error matches [ErrNoSubscriber].
+// With a broker, a channel that another node's NewChannel made is sent to that node. Whether it has a reader there, and room, the sender does not
+// learn; that the broker is away it does, from an error that matches [ErrBrokerDown]. A name that people agreed on is this process's own: nodes do not share its readers.
+//
 // A full channel is a [ChannelFullError]; with [DropOldest] it is none. Other errors match [ErrInvalidName], [ErrTooLarge], [ErrClosed], or are
 // the codec's or the context's.
 func (h *Hub) Send(ctx context.Context, channel string, ev Event) error {
@@ -53,6 +56,9 @@ func (h *Hub) Send(ctx context.Context, channel string, ev Event) error {
 		return err
 	}
 	s := h.channels.get(channel)
+	if node, ok := h.elsewhere(channel); ok && s == nil {
+		return h.uplink.publish(ctx, inboxSubject+node, channel, m)
+	}
 	for {
 		if s != nil {
 			queued, dropped := s.push(m, nil, nil, h.now())
@@ -81,6 +87,9 @@ func (h *Hub) keep(channel string, m *Message) error {
 // GroupSend queues an event for every member of a group, each of which handles it by its type. A member whose queue is full loses a
 // message by its own policy, and is counted; that is no error, and neither is a group without members. The counts are of this process.
 // The errors match [ErrInvalidName], [ErrTooLarge], [ErrClosed], or are the codec's or the context's; then nobody has the message.
+//
+// With a broker, other nodes get it in one publish, however many members they have. An error that matches [ErrBrokerDown] says that they
+// may not have it; the members here do, and the counts hold. So it is if the broker's own limit is lower than the layer's, with an error that matches ErrTooLarge.
 func (h *Hub) GroupSend(ctx context.Context, group string, ev Event, options ...SendOption) (Delivery, error) {
 	return h.groupSend(ctx, group, KindEvent, ev, options)
 }
@@ -99,7 +108,11 @@ func (h *Hub) groupSend(ctx context.Context, group string, kind Kind, ev Event, 
 	if err != nil {
 		return Delivery{}, err
 	}
-	return h.fanOut(group, m), nil
+	d := h.fanOut(group, m)
+	if h.uplink != nil {
+		err = h.uplink.publish(ctx, groupSubject+Token(group), "", m)
+	}
+	return d, err
 }
 
 // fanOut queues a message for the members of a group that live here. It holds the lock of one of them at a time.

@@ -46,10 +46,13 @@ type Stats struct {
 	Subscribers int    // open subscriptions
 	Groups      int    // groups with a member
 	Unclaimed   int    // messages that wait for a channel's first reader
+	Unpublished uint64 // sends that the broker did not take
+	Stray       uint64 // envelopes of other nodes that were damaged, or for a channel that has gone
+	BrokerUp    bool   // there is a broker, and it is connected
 }
 
 type counts struct {
-	delivered, dropped, expired, closed atomic.Uint64
+	delivered, dropped, expired, closed, unpublished, stray atomic.Uint64
 }
 
 // Stats returns the counters. Each is exact, but they are not read at one instant.
@@ -62,6 +65,9 @@ func (h *Hub) Stats() Stats {
 		Subscribers: h.channels.count(),
 		Groups:      h.groups.count(),
 		Unclaimed:   h.unclaimed.count(),
+		Unpublished: h.counts.unpublished.Load(),
+		Stray:       h.counts.stray.Load(),
+		BrokerUp:    h.uplink != nil && h.uplink.there.Load(),
 	}
 }
 

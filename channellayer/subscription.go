@@ -102,6 +102,9 @@ func signal(ready chan<- struct{}) {
 
 // Join makes the subscription a member of a group until it leaves or is closed. When it has returned, every later send to the group
 // reaches the member. Joining again does nothing. The errors match [ErrInvalidName], [ErrClosed], or are the context's.
+//
+// With a broker it waits for the broker's confirmation, so that the sends of all nodes count. An error that matches [ErrBrokerDown] says that the membership holds, but
+// in this process only until the broker is back, which a [LayerEvent] tells. It holds as well when the context ends during the wait.
 func (s *Subscription) Join(ctx context.Context, group string) error {
 	if err := checkName("group name", group); err != nil {
 		return err
@@ -109,6 +112,17 @@ func (s *Subscription) Join(ctx context.Context, group string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := s.join(group); err != nil {
+		return err
+	}
+	if u := s.class.hub.uplink; u != nil {
+		return u.confirmed(ctx, group)
+	}
+	return nil
+}
+
+// join is Join in this process.
+func (s *Subscription) join(group string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
