@@ -81,6 +81,15 @@ type CloseAnswerer interface {
 	AnswersClose() bool
 }
 
+// A PingAnswerer is a Codec of a protocol whose peers answer a Ping by themselves.
+// The server sends one to a peer that is silent, and closes the connection if it
+// stays so. Peers of any other Codec, a person at a terminal for one, may be silent.
+type PingAnswerer interface {
+	Codec
+	// AnswersPing reports whether the peer answers a Ping.
+	AnswersPing() bool
+}
+
 // Limits bound what a peer can make a server keep. 0 stands for the default.
 type Limits struct {
 	// Handshake is the size of a handshake in bytes. Default 16 KiB.

@@ -146,6 +146,7 @@ func (t Timeouts) check() error {
 	for name, v := range map[string]time.Duration{
 		"Header": t.Header, "Terminal": t.Terminal, "Handshake": t.Handshake, "Idle": t.Idle,
 		"Stall": t.Stall, "Close": t.Close, "Handler": t.Handler, "Shutdown": t.Shutdown,
+		"Pong": t.Pong, "Silence": t.Silence, "Lifetime": t.Lifetime,
 	} {
 		if v < 0 {
 			errs = append(errs, fmt.Errorf("server: Timeouts.%s is %v: it must not be negative, and 0 is the default", name, v))

@@ -10,20 +10,21 @@ import (
 	"github.com/portico-go/portico/protocol"
 )
 
-// serveCodec serves a connection that speaks one of Config.Protocols.
-func (p *port) serveCodec(c *conn, proto protocol.Protocol) {
+// serveCodec serves a connection that speaks one of Config.Protocols. It reports
+// whether the engine has it now.
+func (p *port) serveCodec(c *conn, proto protocol.Protocol) (handedOver bool) {
 	handshake, codec := proto.New(p.limits.protocolLimits())
 	req, err := p.readHandshake(c, handshake)
 	if err != nil {
 		if !errors.Is(err, io.EOF) {
 			engine.Refuse(c, codec, err, p.timeouts.Close)
 		}
-		return
+		return false
 	}
 	req.Client, req.Server = addressOf(c.client), addressOf(c.local)
 	req.Peer, req.TLS = c.peer, c.state
 	req.RootPath = p.srv.cfg.RootPath
-	p.run(c, req, codec)
+	return p.run(c, req, codec)
 }
 
 // readHandshake reads up to the request. io.EOF says that the client went away.
@@ -57,18 +58,24 @@ func (p *port) readHandshake(c *conn, h protocol.Handshake) (*protocol.Request, 
 	}
 }
 
-// run runs a connection whose handshake was read, until it is over.
-func (p *port) run(c *conn, req *protocol.Request, codec protocol.Codec) {
-	leftover := c.prefix
-	c.prefix = nil
-	if c.within(0) != nil {
-		return // the socket is gone
-	}
-	p.engine.Serve(p.srv.base, engine.Incoming{
+// run hands a connection whose handshake was read over to the engine, and returns
+// when it is connected. It reports whether the engine has it.
+func (p *port) run(c *conn, req *protocol.Request, codec protocol.Codec) (handedOver bool) {
+	in := engine.Incoming{
 		Conn:     c,
 		Watch:    c.watch,
-		Leftover: leftover,
+		Leftover: c.prefix,
 		Request:  req,
 		Codec:    codec,
-	}, p.srv.app)
+	}
+	if c.state == nil {
+		in.Socket = c.socket
+	}
+	c.prefix = nil
+	if c.within(0) != nil {
+		return false // the socket is gone
+	}
+	p.srv.handOver(c)
+	p.engine.Serve(p.srv.base, in, p.srv.app)
+	return true
 }

@@ -21,6 +21,10 @@ type Config struct {
 	Timeouts Timeouts
 	// Compression says whether WebSockets may compress messages. The zero value is off.
 	Compression websocket.Compression
+	// Portable gives each connection of a message protocol a goroutine, as it is done
+	// where there is no better way: with TLS, and on systems other than Linux. Elsewhere
+	// an idle connection has none. It behaves the same; use it to find out whether it does.
+	Portable bool
 	// RootPath is the prefix under which the application is mounted, without a slash
 	// at its end: a path outside of it is answered with 404.
 	RootPath string
@@ -78,6 +82,17 @@ type Timeouts struct {
 	Stall time.Duration
 	// Close is how long a peer may take to answer a close. Default 5 s.
 	Close time.Duration
+	// Ping is how long a WebSocket may be silent before it is sent a ping. Default
+	// 20 s; negative is never.
+	Ping time.Duration
+	// Pong is how long it may then stay silent before it is taken for gone. Default 30 s.
+	Pong time.Duration
+	// Silence is how long a client of a message protocol may send no message before it
+	// is closed with 1001. Default: for ever.
+	Silence time.Duration
+	// Lifetime is how long a connection of a message protocol may last before it is
+	// closed with 1001. Default: for ever.
+	Lifetime time.Duration
 	// Handler is how long a handler may take to return when its context is
 	// cancelled, before it is logged with its stack. Default 10 s.
 	Handler time.Duration
@@ -107,6 +122,10 @@ func (t Timeouts) over(base Timeouts) Timeouts {
 	inherit(&t.Idle, base.Idle)
 	inherit(&t.Stall, base.Stall)
 	inherit(&t.Close, base.Close)
+	inherit(&t.Ping, base.Ping)
+	inherit(&t.Pong, base.Pong)
+	inherit(&t.Silence, base.Silence)
+	inherit(&t.Lifetime, base.Lifetime)
 	inherit(&t.Handler, base.Handler)
 	inherit(&t.Shutdown, base.Shutdown)
 	return t
@@ -137,6 +156,8 @@ func defaultTimeouts() Timeouts {
 		Idle:      60 * time.Second,
 		Stall:     30 * time.Second,
 		Close:     5 * time.Second,
+		Ping:      20 * time.Second,
+		Pong:      30 * time.Second,
 		Handler:   10 * time.Second,
 		Shutdown:  10 * time.Second,
 	}

@@ -131,8 +131,9 @@ func (p *port) upgrade(ctx *fasthttp.RequestCtx) bool {
 
 // serveWebSocket runs a connection that fasthttp gave away.
 func (p *port) serveWebSocket(c *conn, req *protocol.Request, codec protocol.Codec) {
-	defer c.close()
-	p.run(c, req, codec)
+	if !p.run(c, req, codec) {
+		c.close()
+	}
 }
 
 // refuse answers a request that never reached the application, and ends the

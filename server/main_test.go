@@ -24,8 +24,21 @@ import (
 	"github.com/portico-go/portico/server"
 )
 
+// portable says how the servers of the tests run; it changes between two runs only.
+var portable bool
+
+// both runs all tests twice: with the event-driven engine where it can be, and with
+// a goroutine for each connection.
+type both struct{ *testing.M }
+
+func (b both) Run() int {
+	polled := b.M.Run()
+	portable = true
+	return max(polled, b.M.Run())
+}
+
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
+	goleak.VerifyTestMain(both{m},
 		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"), // lives as long as the process
 	)
 }
@@ -64,6 +77,7 @@ func serve(app protocol.Application, cfg server.Config, listeners ...server.List
 	if cfg.Logger == nil {
 		cfg.Logger = zap.NewNop()
 	}
+	cfg.Portable = portable
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.New(app, cfg).Serve(ctx, listeners...) }()

@@ -58,6 +58,12 @@ func newPort(s *Server, l Listener, ln net.Listener) *port {
 		HandlerTimeout:   p.timeouts.Handler,
 		MaxQueued:        p.limits.Queue,
 		MaxPending:       p.limits.Frame + 64<<10,
+		PingInterval:     p.timeouts.Ping,
+		PongTimeout:      p.timeouts.Pong,
+		IdleTimeout:      p.timeouts.Silence,
+		Lifetime:         p.timeouts.Lifetime,
+		Poller:           s.poller,
+		Over:             p.over,
 		OnStuck:          s.stuck,
 	})
 	if slices.Contains(p.names, websocket.Name) {
@@ -132,7 +138,7 @@ func (s *Server) add(c *conn) bool {
 	switch {
 	case s.draining.Load():
 		return false
-	case len(s.conns) >= s.limits.Connections, p.open >= p.limits.Connections:
+	case len(s.conns)+s.handed >= s.limits.Connections, p.open >= p.limits.Connections:
 		s.log.Debug("closed a connection: there are too many", zap.Stringer("address", p.ln.Addr()))
 		return false
 	}
@@ -163,8 +169,34 @@ func (s *Server) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
-	c.at.open--
-	if key := c.counted; key != "" {
+	s.uncount(c.at, c.counted)
+}
+
+// handOver is called when the engine takes a connection: what it needs to know of
+// it is in its request, and c can go.
+func (s *Server) handOver(c *conn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.conns, c)
+	s.handed++
+}
+
+// over is called when the engine is done with a connection.
+func (p *port) over(req *protocol.Request) {
+	key := ""
+	if p.limits.ConnectionsPerIP > 0 {
+		key = addressKey(req.Client.Addr())
+	}
+	p.srv.mu.Lock()
+	defer p.srv.mu.Unlock()
+	p.srv.handed--
+	p.srv.uncount(p, key)
+}
+
+// uncount is called when a connection is over. s.mu is held.
+func (s *Server) uncount(p *port, key string) {
+	p.open--
+	if key != "" {
 		if s.perIP[key]--; s.perIP[key] == 0 {
 			delete(s.perIP, key)
 		}
@@ -194,7 +226,7 @@ func (p *port) serve(c *conn) {
 	case proto == nil:
 		handedOver = p.serveHTTPConn(c)
 	default:
-		p.serveCodec(c, proto)
+		handedOver = p.serveCodec(c, proto)
 	}
 }
 

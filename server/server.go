@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +19,7 @@ import (
 
 // lastWords is how long the server outlives the last handler's time to return, so
 // that it is logged.
-const lastWords = 100 * time.Millisecond
+const lastWords = 300 * time.Millisecond
 
 // A Server serves one application over any number of protocols and listeners.
 type Server struct {
@@ -31,6 +32,7 @@ type Server struct {
 	limits   Limits
 	timeouts Timeouts
 	watcher  *engine.Watcher
+	poller   *engine.Poller // nil if Config.Portable
 	settings *protocol.Settings
 	base     context.Context // the parent of all connections' contexts
 	cancel   context.CancelCauseFunc
@@ -38,11 +40,12 @@ type Server struct {
 	draining atomic.Bool   // set with mu held
 	over     chan struct{} // closed when draining and nothing is left
 
-	mu    sync.Mutex
-	used  bool
-	ports []*port
-	conns map[*conn]struct{}
-	perIP map[string]int // connections by address, if anything limits them
+	mu     sync.Mutex
+	used   bool
+	ports  []*port
+	conns  map[*conn]struct{}
+	handed int            // connections that the engine has
+	perIP  map[string]int // connections by address, if anything limits them
 }
 
 // New returns a Server for app. What is wrong with either is an error of Serve.
@@ -119,6 +122,13 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.watcher.Close()) }()
+	if !s.cfg.Portable {
+		if s.poller, err = engine.NewPoller(); err != nil {
+			closeAll(listeners)
+			return err
+		}
+		defer func() { err = errors.Join(err, s.poller.Close()) }()
+	}
 	if err := s.open(ctx, listeners); err != nil {
 		return err
 	}
@@ -190,7 +200,7 @@ func (s *Server) drain() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return fmt.Errorf("server: %d connections had handlers that did not return within %v of being cancelled",
-		len(s.conns), s.timeouts.Handler)
+		len(s.conns)+s.handed, s.timeouts.Handler)
 }
 
 // beginDrain tells everybody that the server shuts down.
@@ -247,7 +257,7 @@ func (s *Server) list() []*conn {
 // settle closes over, once, when the server drains and nothing is left. s.mu is
 // held.
 func (s *Server) settle() {
-	if !s.draining.Load() || len(s.conns) > 0 {
+	if !s.draining.Load() || len(s.conns)+s.handed > 0 {
 		return
 	}
 	select {
@@ -270,7 +280,10 @@ func (s *Server) watchHandler(l *protocol.Lifecycle, d time.Duration) *time.Time
 // remoteKey is under what connections are counted per client: an IPv4 address, or
 // an IPv6 /64, which is what one client has. "" is not counted.
 func remoteKey(addr net.Addr) string {
-	ip := addressOf(addr).Addr()
+	return addressKey(addressOf(addr).Addr())
+}
+
+func addressKey(ip netip.Addr) string {
 	if !ip.IsValid() {
 		return ""
 	}

@@ -1,10 +1,8 @@
 package engine
 
 import (
-	"errors"
 	"io"
 	"net"
-	"os"
 	"time"
 
 	"github.com/portico-go/portico/protocol"
@@ -15,9 +13,6 @@ const (
 	lingerBytes = 1 << 20     // how much it may send meanwhile
 )
 
-// longAgo is a deadline that ends a Read which waits.
-var longAgo = time.Unix(1, 0)
-
 // finish makes the end the stream's last turn, behind what is in the mailbox.
 // cause is why, unless the Lifecycle knows already.
 func (s *Stream) finish(cause error) {
@@ -26,11 +21,11 @@ func (s *Stream) finish(cause error) {
 		s.mu.Unlock()
 		return
 	}
-	s.finishing, s.cause = true, cause
+	s.finishing, s.open, s.cause = true, false, cause
 	if s.answer == pending {
-		s.answer = refused
-		close(s.answered) // nobody needs to wait for one
+		s.answer = refused // nobody needs to wait for one
 	}
+	s.settle()
 	s.mu.Unlock()
 	s.box.Close(s.end)
 }
@@ -39,44 +34,70 @@ func (s *Stream) finish(cause error) {
 // time, and the handler gets its Disconnect.
 func (s *Stream) end() {
 	s.mu.Lock()
-	s.ending = true
+	s.ending, s.closing, s.final, s.held = true, true, true, false
+	s.limit = s.engine.in(s.engine.cfg.CloseTimeout)
+	s.arm()
+	s.send()
+	s.written()
 	s.mu.Unlock()
-	s.expireIn(s.engine.cfg.CloseTimeout)
-	s.out.finish()
-	<-s.out.flushed
-	_ = s.conn.SetReadDeadline(longAgo) // wakes the reader; on a closed socket it woke already
-	close(s.drained)
+}
 
+// shut goes on with the last turn when all is written, as far as that went.
+func (s *Stream) shut() {
 	s.mu.Lock()
-	s.limit.Stop()
-	s.watchHandler() // for Disconnect
+	if s.shutting {
+		s.mu.Unlock()
+		return
+	}
+	s.shutting, s.limit = true, 0
+	s.stuck = s.engine.in(s.engine.cfg.HandlerTimeout) // for Disconnect
+	s.arm()
+	broken := s.broken
 	s.mu.Unlock()
+	s.sock.shut(s, broken)
 	s.life.End(s.cause)
 	s.mu.Lock()
-	s.stuck.Stop()
+	s.stuck, s.ended = 0, true
 	s.mu.Unlock()
-	close(s.ended)
+	s.partOver()
+}
+
+// partOver is called when the handler had its Disconnect, and when the socket is
+// closed.
+func (s *Stream) partOver() {
+	s.mu.Lock()
+	s.left--
+	over := s.left == 0
+	if over {
+		s.disarm()
+	}
+	s.mu.Unlock()
+	if over {
+		s.engine.remove(s)
+		s.engine.cfg.Over(s.life.Conn().Request())
+	}
 }
 
 // expireIn gives the peer d to let the connection come to its end.
 func (s *Stream) expireIn(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.limit.Stop()
-	s.limit = time.AfterFunc(d, s.expire)
+	s.closing = true
+	s.limit = s.engine.in(d)
+	s.arm()
 }
 
 // expire ends the patience with a peer that does not let the connection end. While
 // the server drains a running handler keeps its context until the drain's deadline.
 func (s *Stream) expire() {
-	if s.engine.isDraining() {
-		_ = s.conn.Close() // whoever reads or writes sees it
-		s.finish(nil)
-		return
-	}
 	s.mu.Lock()
 	cause := s.cause
 	s.mu.Unlock()
+	if s.engine.isDraining() {
+		s.breakOff()
+		s.finish(nil)
+		return
+	}
 	s.abort(cause)
 }
 
@@ -90,20 +111,21 @@ func (s *Stream) hungUp() {
 	}
 }
 
-// writeFailed is called when a write failed or took too long.
-func (s *Stream) writeFailed(err error) {
-	cause := protocol.ErrReset
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		cause = protocol.ErrSlow
-	}
-	s.abort(cause)
-}
-
 // abort ends the connection without a word to the peer.
 func (s *Stream) abort(cause error) {
 	s.cancel(cause)
-	_ = s.conn.Close() // whoever reads or writes sees it
+	s.breakOff()
 	s.finish(cause)
+}
+
+// breakOff breaks the connection off: whoever reads or writes sees it.
+func (s *Stream) breakOff() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broken = true
+	s.out = nil // not to be used again: it may be being written
+	s.sock.abandon()
+	s.written()
 }
 
 // cancel cancels the connection's context, and watches the handler from then on.
@@ -111,24 +133,9 @@ func (s *Stream) cancel(cause error) {
 	s.life.Cancel(cause)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stuck == nil {
-		s.watchHandler()
-	}
-}
-
-// watchHandler looks for a handler that runs too long, from now on. s.mu is held.
-func (s *Stream) watchHandler() {
-	if s.stuck != nil {
-		s.stuck.Stop()
-	}
-	s.stuck = time.AfterFunc(s.engine.cfg.HandlerTimeout, s.reportStuck)
-}
-
-func (s *Stream) reportStuck() {
-	select {
-	case <-s.ended:
-	default:
-		s.engine.cfg.OnStuck(s.life.Conn(), StackOf(s.life))
+	if s.stuck == 0 && !s.ended {
+		s.stuck = s.engine.in(s.engine.cfg.HandlerTimeout)
+		s.arm()
 	}
 }
 
@@ -136,18 +143,12 @@ func (s *Stream) reportStuck() {
 // the peer still sends until it hangs up, for a second at the most: a socket that
 // is closed with unread input is reset, and the peer may lose what was sent to it.
 func Linger(conn net.Conn) {
-	if c, ok := conn.(writeCloser); ok && c.CloseWrite() == nil {
-		linger(conn)
-	}
-}
-
-// linger is Linger for a connection that is half-closed.
-func linger(conn net.Conn) {
-	if _, ok := conn.(writeCloser); !ok {
-		return
-	}
-	if err := conn.SetReadDeadline(time.Now().Add(lingerTime)); err != nil {
+	c, ok := conn.(writeCloser)
+	if !ok || c.CloseWrite() != nil || conn.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
 		return
 	}
 	_, _ = io.CopyN(io.Discard, conn, lingerBytes) // whatever it is, it comes too late
 }
+
+// A writeCloser is a connection that can be half-closed.
+type writeCloser interface{ CloseWrite() error }

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portico-go/portico/internal/wheel"
 	"github.com/portico-go/portico/protocol"
 )
 
@@ -29,6 +30,21 @@ type Config struct {
 	// MaxPending bounds the bytes that a codec may leave undecoded: the largest
 	// frame with its header. Default 1 MiB and 64 KiB.
 	MaxPending int
+	// PingInterval is how long a peer may be silent before it is sent a Ping, if its
+	// protocol has peers that answer. Default 20 s; negative is never.
+	PingInterval time.Duration
+	// PongTimeout is how long it may then stay silent. Default 30 s.
+	PongTimeout time.Duration
+	// IdleTimeout is how long a peer may send no message. Default: for ever.
+	IdleTimeout time.Duration
+	// Lifetime is how long a connection may last. Default: for ever.
+	Lifetime time.Duration
+	// Poller runs the plain sockets among the connections without a goroutine each;
+	// nil is none, and the portable path for all.
+	Poller *Poller
+	// Over is told the request of each connection that is over: its handler had its
+	// Disconnect and its socket is closed. Default: nobody.
+	Over func(*protocol.Request)
 	// OnStuck is told of a handler that outlived HandlerTimeout, with the stack of
 	// its goroutine, once per connection. Default: nobody.
 	OnStuck func(conn *protocol.Conn, stack []byte)
@@ -44,11 +60,16 @@ func (c Config) withDefaults() Config {
 	set(&c.CloseTimeout, 5*time.Second)
 	set(&c.WriteTimeout, 30*time.Second)
 	set(&c.HandlerTimeout, 10*time.Second)
+	set(&c.PingInterval, 20*time.Second)
+	set(&c.PongTimeout, 30*time.Second)
 	if c.MaxQueued == 0 {
 		c.MaxQueued = 1 << 20
 	}
 	if c.MaxPending == 0 {
 		c.MaxPending = 1<<20 + 64<<10
+	}
+	if c.Over == nil {
+		c.Over = func(*protocol.Request) {}
 	}
 	if c.OnStuck == nil {
 		c.OnStuck = func(*protocol.Conn, []byte) {}
@@ -59,42 +80,54 @@ func (c Config) withDefaults() Config {
 // An Engine is what the streams of one server share. Its methods are safe for
 // concurrent use.
 type Engine struct {
-	cfg     Config
-	buffers bufferPool
-	sweep   sweep
+	cfg       Config
+	epoch     time.Time
+	wheel     *wheel.Wheel
+	sweep     sweep
+	buffers   bufferPool
+	incomings sync.Pool
+	outgoings sync.Pool
 
 	mu       sync.Mutex
-	streams  map[*Stream]struct{}
+	open     int                  // streams
+	piped    map[*Stream]struct{} // those that the Poller does not know
 	draining bool
 }
 
 // New returns an engine. It holds nothing that has to be closed.
 func New(cfg Config) *Engine {
 	return &Engine{
-		cfg:     cfg.withDefaults(),
-		streams: make(map[*Stream]struct{}),
+		cfg:   cfg.withDefaults(),
+		epoch: time.Now(),
+		wheel: wheel.New(tick),
+		piped: make(map[*Stream]struct{}),
 	}
 }
 
-// add takes s in, and reports whether the engine is draining.
+// add takes s in, and reports whether the engine is draining. The Poller knows its
+// own streams.
 func (e *Engine) add(s *Stream) (draining bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.streams[s] = struct{}{}
+	e.open++
+	if _, ok := s.sock.(*piped); ok {
+		e.piped[s] = struct{}{}
+	}
 	return e.draining
 }
 
 func (e *Engine) remove(s *Stream) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.streams, s)
+	e.open--
+	delete(e.piped, s)
 }
 
 // Len returns the number of streams.
 func (e *Engine) Len() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return len(e.streams)
+	return e.open
 }
 
 // Drain ends all streams, and each that is served from now on, with
@@ -107,8 +140,8 @@ func (e *Engine) Len() int {
 func (e *Engine) Drain(patience time.Duration) {
 	e.mu.Lock()
 	e.draining = true
-	streams := e.list()
 	e.mu.Unlock()
+	streams := e.list()
 	for _, s := range streams {
 		if s.life.Conn().State() == protocol.StateConnecting {
 			go s.life.Terminate(protocol.ErrShutdown) // response hooks may block
@@ -132,19 +165,21 @@ func (shutdown) EventType() string { return "shutdown" }
 // Cancel cancels the contexts of all streams with cause and closes their sockets.
 // Handlers then get their Disconnect when they return.
 func (e *Engine) Cancel(cause error) {
-	e.mu.Lock()
-	streams := e.list()
-	e.mu.Unlock()
-	for _, s := range streams {
+	for _, s := range e.list() {
 		s.abort(cause)
 	}
 }
 
-// list returns the streams. e.mu is held.
+// list returns the streams.
 func (e *Engine) list() []*Stream {
-	streams := make([]*Stream, 0, len(e.streams))
-	for s := range e.streams {
+	e.mu.Lock()
+	streams := make([]*Stream, 0, e.open)
+	for s := range e.piped {
 		streams = append(streams, s)
+	}
+	e.mu.Unlock()
+	if e.cfg.Poller != nil {
+		e.cfg.Poller.streams(e, func(s *Stream) { streams = append(streams, s) })
 	}
 	return streams
 }

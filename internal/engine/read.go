@@ -12,79 +12,13 @@ import (
 // errPeerClosed stops the decoding behind the peer's Close.
 var errPeerClosed = errors.New("engine: the peer has closed")
 
-// incoming is what was read and not decoded yet. Only the reader touches it, and
-// the turn that it runs.
-type incoming struct {
-	buffers *bufferPool
-	buf     []byte
-	busy    bool // the last read filled its buffer
-}
-
-// space returns where to read to: behind what is there, at most 64 KiB.
-func (in *incoming) space() []byte {
-	switch {
-	case in.buf == nil:
-		in.buf = in.buffers.get()
-	case len(in.buf) == 0 && cap(in.buf) >= largeBuffer && !in.busy:
-		in.free()
-		in.buf = in.buffers.get()
-	case in.busy && cap(in.buf) < largeBuffer:
-		in.move(in.buffers.getLarge())
-	case len(in.buf) == cap(in.buf):
-		in.move(make([]byte, 0, 2*cap(in.buf)))
-	}
-	return in.buf[len(in.buf):min(cap(in.buf), len(in.buf)+largeBuffer)]
-}
-
-// move moves what is there to another buffer.
-func (in *incoming) move(to []byte) {
-	to = append(to, in.buf...)
-	in.buffers.put(in.buf)
-	in.buf = to
-}
-
-// grew says that n bytes were read into space.
-func (in *incoming) grew(n, space int) {
-	in.buf = in.buf[:len(in.buf)+n]
-	in.busy = n == space
-}
-
-// consumed says that n bytes were decoded.
-func (in *incoming) consumed(n int) {
-	rest := copy(in.buf, in.buf[n:])
-	in.buf = in.buf[:rest]
-}
-
-// free gives the buffer back.
-func (in *incoming) free() {
-	in.buffers.put(in.buf)
-	in.buf = nil
-}
-
-// read reads and decodes until the connection finishes.
-func (s *Stream) read(leftover []byte) {
-	defer s.in.free()
-	turn := s.turn // one function value for all turns
-	if len(leftover) > 0 {
-		s.in.buf = append(s.in.buf, leftover...)
-		if s.box.Do(turn) != nil {
-			return
-		}
-	}
-	for !s.isFinishing() {
-		space := s.in.space()
-		n, err := s.conn.Read(space)
-		if n > 0 {
-			s.in.grew(n, len(space))
-			if s.box.Do(turn) != nil {
-				return
-			}
-		}
-		if err != nil {
-			s.readFailed(err)
-			return
-		}
-	}
+// heardFrom begins a turn in which something was read.
+func (s *Stream) heardFrom() {
+	s.mu.Lock()
+	s.inTurn = true
+	s.pong = 0
+	s.heard = s.engine.now()
+	s.mu.Unlock()
 }
 
 func (s *Stream) isFinishing() bool {
@@ -111,12 +45,11 @@ func (s *Stream) readFailed(err error) {
 	}
 }
 
-// turn decodes what was read; it runs in the mailbox.
-func (s *Stream) turn() {
-	s.out.begin()
-	n, err := s.decode()
-	s.in.consumed(n)
-	if err == nil && len(s.in.buf) > s.engine.cfg.MaxPending {
+// decode decodes what was read; it runs in a turn.
+func (s *Stream) decode(in *incoming) {
+	n, err := s.events(in)
+	in.consumed(n)
+	if err == nil && len(in.buf) > s.engine.cfg.MaxPending {
 		err = protocol.Closef(protocol.CloseMessageTooBig, "message too big")
 	}
 	switch {
@@ -129,17 +62,17 @@ func (s *Stream) turn() {
 	}
 }
 
-// decode is Codec.Decode with a net below.
-func (s *Stream) decode() (n int, err error) {
+// events is Codec.Decode with a net below.
+func (s *Stream) events(in *incoming) (n int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			n, err = len(s.in.buf), &protocol.PanicError{Value: v, Stack: debug.Stack()}
+			n, err = len(in.buf), &protocol.PanicError{Value: v, Stack: debug.Stack()}
 			if o := s.engine.cfg.Settings.Observer; o != nil {
 				o.Observe(protocol.Observation{Kind: protocol.Failed, Conn: s.life.Conn(), Err: err})
 			}
 		}
 	}()
-	return s.codec.Decode(s.in.buf, s.emitted)
+	return s.codec.Decode(in.buf, in.emit)
 }
 
 // emit takes an event from the codec. Once the connection is closing only the
@@ -153,6 +86,7 @@ func (s *Stream) emit(ev protocol.Event) error {
 	case *protocol.Ping:
 		_ = conn.Send(&protocol.Pong{Data: e.Data}) // too late, or the peer is slow: both are seen to
 	default:
+		s.message = true
 		if conn.State() < protocol.StateClosing {
 			_ = s.life.Deliver(ev) // an error was answered
 		}

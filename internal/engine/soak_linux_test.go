@@ -19,15 +19,24 @@ import (
 // and nothing is left. TestMain looks for goroutines.
 func TestEveryEnd(t *testing.T) {
 	t.Parallel()
+	t.Run("portable", func(t *testing.T) { t.Parallel(); everyEnd(t, nil) })
+	t.Run("polled", func(t *testing.T) { t.Parallel(); everyEnd(t, newPoller(t)) })
+}
+
+func everyEnd(t *testing.T, poller *engine.Poller) {
+	t.Helper()
 	const connections = 400
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	w := newWatcher(t)
+	var clients, served sync.WaitGroup
 	e := engine.New(engine.Config{
 		Settings:         &protocol.Settings{},
 		HandshakeTimeout: 200 * time.Millisecond,
 		CloseTimeout:     100 * time.Millisecond,
 		MaxQueued:        10 << 10,
+		Poller:           poller,
+		Over:             func(*protocol.Request) { served.Done() },
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,7 +45,6 @@ func TestEveryEnd(t *testing.T) {
 	defer ln.Close()
 
 	var opened, ended atomic.Int32
-	var clients, served sync.WaitGroup
 	limit := make(chan struct{}, 50)
 	for i := range connections {
 		limit <- struct{}{}
@@ -51,14 +59,16 @@ func TestEveryEnd(t *testing.T) {
 		rnd := rand.New(rand.NewPCG(seed, uint64(2*i+1)))
 		app := erratic(rnd, &opened, &ended)
 		answers := rnd.IntN(2) == 0
-		served.Go(func() {
+		served.Add(1)
+		go func() {
 			e.Serve(t.Context(), engine.Incoming{
 				Conn:    conn,
+				Socket:  conn,
 				Watch:   w.Watch(conn),
 				Request: &protocol.Request{Protocol: "lines", Target: "/"},
 				Codec:   lines{answers: answers},
 			}, app)
-		})
+		}()
 	}
 	clients.Wait()
 	e.Drain(time.Second)

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"sync"
-	"time"
 
 	"github.com/portico-go/portico/internal/mailbox"
 	"github.com/portico-go/portico/protocol"
@@ -16,6 +16,9 @@ type Incoming struct {
 	// Conn is the connection; the stream closes it. Its CloseWrite, if it has one,
 	// half-closes it.
 	Conn net.Conn
+	// Socket is the plain stream socket beneath Conn, if nothing is between the two
+	// but what was read already: then the engine's Poller can take it over. Else nil.
+	Socket net.Conn
 	// Watch tells of a hang-up while nobody reads; nil is never.
 	Watch *Watch
 	// Leftover is what was read behind the handshake. It is not kept.
@@ -26,32 +29,73 @@ type Incoming struct {
 	Codec protocol.Codec
 }
 
-// A Stream is one connection that speaks a codec.
+// A socket moves the bytes of one stream. The stream's lock is held when begin, write,
+// closeWrite and abandon are called, and abandon may be called again.
+type socket interface {
+	// begin lets reading begin. A second call has no effect.
+	begin()
+	// read reads and decodes what there is; it is called in a turn.
+	read(s *Stream, sig mailbox.Signals)
+	// write writes from p without waiting, as much as goes. errBlocked says that the
+	// stream is resumed when more goes; then it comes with what is left of the same p.
+	write(p []byte) (n int, err error)
+	// closeWrite ends the output, behind what was written.
+	closeWrite()
+	// abandon breaks the connection off; it is still to be shut.
+	abandon()
+	// shut is called once, in the last turn: it closes the socket, when the peer had
+	// time to see the end of the output unless the connection is broken. Then it calls
+	// Stream.partOver.
+	shut(s *Stream, broken bool)
+}
+
+// The signals that wake a stream.
+const (
+	sigRead    mailbox.Signals = 1 << iota // there is something to read
+	sigHangup                              // read to the end: no other signal will come
+	sigSend                                // somebody sent something
+	sigWritten                             // what was queued at the end is out, or never will be
+)
+
+// A Stream is one connection that speaks a codec. There may be a million of them:
+// what is only needed while something happens is borrowed, and nil in between.
 type Stream struct {
 	engine *Engine
-	box    mailbox.Box
 	life   *protocol.Lifecycle
 	codec  protocol.Codec
-	conn   net.Conn
-	in     incoming
-	out    outgoing
-	awaits bool // the peer answers a Close
+	sock   socket
+	box    mailbox.Box
 
-	emitted func(protocol.Event) error // emit, as a value that is made once
+	mu sync.Mutex // guards what follows
+	deadlines
+	out    *outgoing
+	cause  error           // why it is finishing, unless the Lifecycle knows
+	early  mailbox.Signals // those that came before it was open
+	answer answer
+	left   int8 // of the handler and the socket, those that are not over
+	flags
+}
 
-	answered chan struct{} // closed when the answer is queued, or never will be
-	drained  chan struct{} // closed when the last byte is out and the reader was woken
-	ended    chan struct{} // closed when Disconnect was delivered
-
-	mu        sync.Mutex
-	answer    answer
-	connected bool        // Connect has returned
-	full      bool        // the peer was found to be slow
-	finishing bool        // the last turn is queued
-	ending    bool        // the last turn runs
-	cause     error       // why it is finishing, unless the Lifecycle knows
-	limit     *time.Timer // of the handshake, then of the end
-	stuck     *time.Timer // looks for a handler that does not return
+// flags say where a stream is in its life.
+type flags struct {
+	awaits    bool // the peer answers a Close
+	pings     bool // the peer answers a Ping, and is to be asked
+	message   bool // this turn had a message; only turns touch it
+	connected bool // Connect has returned
+	open      bool // connected, accepted, and not finishing: may read
+	full      bool // the peer was found to be slow
+	closing   bool // a refusal or a close is sent
+	finishing bool // the last turn is queued
+	ending    bool // the last turn runs, or has run
+	ended     bool // the handler had its Disconnect
+	shutting  bool // all is written, as far as that went
+	lingering bool // the socket waits for the peer to hang up
+	held      bool // Connect has not returned: nothing leaves
+	inTurn    bool // a turn runs, which sends at its end
+	listed    bool // the sweep will look
+	closedOut bool // the output was ended
+	final     bool // nothing can be sent any more
+	broken    bool // nothing that was sent leaves any more
 }
 
 // An answer is what became of the handshake.
@@ -65,25 +109,26 @@ const (
 
 var (
 	_ protocol.Transport = (*Stream)(nil)
-	_ mailbox.Owner      = (*Stream)(nil)
+	_ mailbox.Sleeper    = (*Stream)(nil)
 )
 
-// Serve runs a connection until it is over and its handler got its Disconnect.
-// ctx is the server's: its values and cancellation are the connection's.
+// Serve opens app for a connection, and connects it; then it returns, and the
+// connection goes on until it is over, which Config.Over is told. ctx is the
+// server's: its values and cancellation are the connection's.
 //
 //nolint:contextcheck // a Lifecycle has the connection's own context
 func (e *Engine) Serve(ctx context.Context, in Incoming, app protocol.Application) {
-	s := newStream(e, in)
+	s := e.newStream(in.Codec)
 	life, err := protocol.NewLifecycle(ctx, in.Request, s, e.cfg.Settings)
 	s.life = life
-	s.mu.Lock()
-	s.limit = time.AfterFunc(e.cfg.HandshakeTimeout, s.handshakeOver)
-	s.mu.Unlock()
+	if full := s.attach(in); full != nil && err == nil {
+		err = &protocol.Reject{Status: http.StatusServiceUnavailable, Err: full}
+	}
 	draining := e.add(s)
-	defer e.remove(s)
-	in.Watch.Notify(s.hungUp)
-	defer in.Watch.Stop()
-
+	s.mu.Lock()
+	s.limit = e.in(e.cfg.HandshakeTimeout)
+	s.arm()
+	s.mu.Unlock()
 	switch {
 	case err != nil:
 		life.Terminate(err)
@@ -92,58 +137,61 @@ func (e *Engine) Serve(ctx context.Context, in Incoming, app protocol.Applicatio
 	case life.Open(app) == nil:
 		_ = life.Deliver(&protocol.Connect{}) // an error was answered
 	}
-	s.run(in.Leftover)
+	s.goOn()
 }
 
-func newStream(e *Engine, in Incoming) *Stream {
-	s := &Stream{
-		engine:   e,
-		codec:    in.Codec,
-		conn:     in.Conn,
-		answered: make(chan struct{}),
-		drained:  make(chan struct{}),
-		ended:    make(chan struct{}),
-	}
-	if c, ok := in.Codec.(protocol.CloseAnswerer); ok {
+func (e *Engine) newStream(codec protocol.Codec) *Stream {
+	s := &Stream{engine: e, codec: codec, left: 2, flags: flags{held: true, inTurn: true}}
+	if c, ok := codec.(protocol.CloseAnswerer); ok {
 		s.awaits = c.AnswersClose()
 	}
-	s.out = outgoing{
-		engine:  e,
-		conn:    in.Conn,
-		codec:   in.Codec,
-		failed:  s.writeFailed,
-		flushed: make(chan struct{}),
-		held:    true,
-		inTurn:  true,
+	if c, ok := codec.(protocol.PingAnswerer); ok {
+		s.pings = c.AnswersPing() && e.cfg.PingInterval > 0
 	}
-	s.out.writer = s.out.write
-	s.emitted = s.emit
-	s.in.buffers = &e.buffers
 	s.box.Init(s)
 	return s
 }
 
-// run goes on after Connect has returned, until the end.
-func (s *Stream) run(leftover []byte) {
+// attach gives s its socket: the event-driven one if there can be one. An error
+// says that the process has no room for it; then s can still be refused.
+func (s *Stream) attach(in Incoming) error {
+	err := errors.ErrUnsupported
+	if s.engine.cfg.Poller != nil && in.Socket != nil {
+		err = s.adopt(in)
+	}
+	if err == nil {
+		return nil
+	}
+	p := newPiped(s, in)
+	s.sock = p
+	p.watching()
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// goOn goes on after Connect has returned.
+func (s *Stream) goOn() {
 	s.mu.Lock()
 	s.connected = true
+	s.held = false
+	s.send()
 	s.settle()
 	s.mu.Unlock()
-	s.out.release()
 	s.box.Release()
+}
 
-	<-s.answered
-	s.read(leftover)
-
-	<-s.drained
-	linger(s.conn)
-	_ = s.conn.Close() // the peer has all it gets
-	<-s.ended
+// begin begins a turn.
+func (s *Stream) begin() {
+	s.mu.Lock()
+	s.inTurn = true
+	s.mu.Unlock()
 }
 
 // HandleEvent implements mailbox.Owner.
 func (s *Stream) HandleEvent(ev protocol.Event) {
-	s.out.begin()
+	s.begin()
 	if _, ok := ev.(shutdown); ok {
 		s.life.Terminate(protocol.ErrShutdown)
 		return
@@ -151,15 +199,48 @@ func (s *Stream) HandleEvent(ev protocol.Event) {
 	_ = s.life.Deliver(ev) // an error was answered
 }
 
+// HandleSignals implements mailbox.Sleeper.
+func (s *Stream) HandleSignals(sig mailbox.Signals) {
+	s.mu.Lock()
+	s.inTurn = true
+	reads := sig&(sigRead|sigHangup) != 0
+	if reads {
+		if !s.open {
+			s.early |= sig
+		}
+		reads = s.open || s.lingering
+		s.pong = 0
+		s.heard = s.engine.now()
+	}
+	s.mu.Unlock()
+	if reads {
+		s.sock.read(s, sig)
+	}
+	if sig&sigWritten != 0 {
+		s.shut()
+	}
+}
+
 // TurnOver implements mailbox.Owner.
-func (s *Stream) TurnOver() { s.out.turnOver() }
+func (s *Stream) TurnOver() {
+	s.mu.Lock()
+	s.inTurn = false
+	if s.message {
+		s.message = false
+		s.active = s.heard
+	}
+	s.send()
+	s.mu.Unlock()
+}
 
 // Post implements protocol.Transport.
 func (s *Stream) Post(ev protocol.Event) error { return s.box.Post(ev) }
 
 // Flush implements protocol.Transport.
 func (s *Stream) Flush() error {
-	s.out.flush()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.send()
 	return nil
 }
 
@@ -171,7 +252,7 @@ func (s *Stream) Send(ev protocol.Event) error {
 	}
 	switch step {
 	case protocol.StepAccept:
-		err := s.out.push(ev, true, false)
+		err := s.push(ev, true, false)
 		if err == nil {
 			s.setAnswer(accepted)
 		}
@@ -181,7 +262,7 @@ func (s *Stream) Send(ev protocol.Event) error {
 	case protocol.StepEnd, protocol.StepAnswer:
 		return s.sendLast(ev, false)
 	}
-	err := s.out.push(ev, false, false)
+	err := s.push(ev, false, false)
 	if errors.Is(err, errFull) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -196,7 +277,7 @@ func (s *Stream) Send(ev protocol.Event) error {
 
 // sendLast queues a refusal or a close, and sees to the end.
 func (s *Stream) sendLast(ev protocol.Event, refusal bool) error {
-	err := s.out.push(ev, true, refusal)
+	err := s.push(ev, true, refusal)
 	if refusal {
 		s.setAnswer(refused)
 	}
@@ -212,15 +293,30 @@ func (s *Stream) setAnswer(a answer) {
 	defer s.mu.Unlock()
 	if s.answer == pending {
 		s.answer = a
-		close(s.answered)
 		s.settle()
 	}
 }
 
-// settle stops the handshake's timer when the handshake is over. s.mu is held.
+// settle lets reading begin when the handshake is over. s.mu is held.
 func (s *Stream) settle() {
-	if s.answer == accepted && s.connected && !s.finishing {
-		s.limit.Stop()
+	switch {
+	case s.answer == refused || s.finishing:
+		s.sock.begin() // to see to the end
+	case s.answer == accepted && s.connected && !s.open:
+		s.open = true
+		if !s.closing {
+			s.limit = 0
+		}
+		if s.engine.cfg.Lifetime > 0 {
+			s.lifetime = s.engine.in(s.engine.cfg.Lifetime)
+		}
+		s.heard = s.engine.now()
+		s.active = s.heard
+		s.arm()
+		s.sock.begin()
+		if s.early != 0 {
+			s.box.Wake(s.early)
+		}
 	}
 }
 
@@ -228,14 +324,17 @@ func (s *Stream) settle() {
 // or to return from Connect.
 func (s *Stream) handshakeOver() {
 	s.mu.Lock()
-	over := s.answer == refused || s.finishing || s.answer == accepted && s.connected
+	over := s.answer == refused || s.finishing || s.open
 	s.mu.Unlock()
 	if over {
 		return
 	}
 	s.expireIn(s.engine.cfg.CloseTimeout) // the refusal's response hooks may block
 	s.life.Terminate(protocol.ErrHandshakeTimeout)
-	s.out.release()
+	s.mu.Lock()
+	s.held = false
+	s.send()
+	s.mu.Unlock()
 	s.cancel(protocol.ErrHandshakeTimeout)
 }
 

@@ -304,7 +304,7 @@ func TestHandshakeTimeout(t *testing.T) {
 				p := serve(t, h, lines{}, func(cfg *engine.Config) { cfg.HandshakeTimeout = 7 * time.Second })
 				p.want("err 503 Service Unavailable")
 				p.wantEnd()
-				if d := time.Since(start); d != 7*time.Second {
+				if d := time.Since(start); late(d, 7*time.Second) {
 					t.Fatalf("refused after %v, want 7s", d)
 				}
 				_ = p.Close()
@@ -334,7 +334,7 @@ func TestHandshakeTimeoutWithAStuckHook(t *testing.T) {
 		start := time.Now()
 		p := serve(t, app, lines{}, func(cfg *engine.Config) { cfg.HandshakeTimeout = 7 * time.Second })
 		<-p.served
-		if d := time.Since(start); d != 12*time.Second {
+		if d := time.Since(start); late(d, 12*time.Second) {
 			t.Fatalf("over after %v, want 7s and 5s", d)
 		}
 		h.wantDisconnect(t, protocol.CloseAbnormal, protocol.ErrHandshakeTimeout)
@@ -382,7 +382,7 @@ func TestCloseFromHere(t *testing.T) {
 		start := time.Now()
 		p.wantEnd()
 		<-p.served
-		if d := time.Since(start); d != 5*time.Second {
+		if d := time.Since(start); late(d, 5*time.Second) {
 			p.t.Fatalf("closed after %v, want 5s", d)
 		}
 		h.wantDisconnect(p.t, 4002, nil)
@@ -423,7 +423,7 @@ func TestWriteTimeout(t *testing.T) {
 		start := time.Now()
 		_ = h.conn.SendText("never read")
 		<-p.served
-		if d := time.Since(start); d != 30*time.Second {
+		if d := time.Since(start); late(d, 30*time.Second) {
 			t.Fatalf("closed after %v, want 30s", d)
 		}
 		h.wantDisconnect(t, protocol.CloseTryAgainLater, protocol.ErrSlow)
@@ -452,7 +452,7 @@ func TestStuckHandler(t *testing.T) {
 		if s := <-stack; !strings.Contains(s, "TestStuckHandler") {
 			t.Fatalf("stack = %q; want the handler's", s)
 		}
-		if d := time.Since(start); d != 10*time.Second {
+		if d := time.Since(start); late(d, 10*time.Second) {
 			t.Fatalf("reported after %v, want 10s", d)
 		}
 		<-p.served

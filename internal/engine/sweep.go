@@ -12,16 +12,16 @@ const sweepAfter = time.Millisecond
 // streams, which runs only while a turn has queued something.
 type sweep struct {
 	mu    sync.Mutex
-	dirty []*outgoing
-	spare []*outgoing // the last list, to be used again
+	dirty []*Stream
+	spare []*Stream   // the last list, to be used again
 	timer *time.Timer // nil before the first use
 }
 
-// add remembers o, which is not in the sweep, until the next time it fires.
-func (s *sweep) add(o *outgoing) {
+// add remembers a stream, which is not in the sweep, until the next time it fires.
+func (s *sweep) add(stream *Stream) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dirty = append(s.dirty, o)
+	s.dirty = append(s.dirty, stream)
 	switch {
 	case len(s.dirty) > 1: // the timer runs
 	case s.timer == nil:
@@ -36,8 +36,8 @@ func (s *sweep) fire() {
 	dirty := s.dirty
 	s.dirty, s.spare = s.spare, nil
 	s.mu.Unlock()
-	for _, o := range dirty {
-		o.swept()
+	for _, stream := range dirty {
+		stream.resume()
 	}
 	clear(dirty)
 	s.mu.Lock()

@@ -70,6 +70,10 @@ func (c lines) Append(dst []byte, ev protocol.Event) ([]byte, error) {
 	return dst, nil
 }
 
+// late returns whether d is not near want: a deadline is never early, and up to two
+// ticks late.
+func late(d, want time.Duration) bool { return d < want || d > want+100*time.Millisecond }
+
 // half is one end of a connection in memory that can be half-closed: two pipes.
 type half struct {
 	net.Conn // for reading
@@ -130,10 +134,11 @@ func serve(t *testing.T, app protocol.Application, codec protocol.Codec, edit ..
 	for _, f := range edit {
 		f(&cfg)
 	}
+	served := make(chan struct{})
+	cfg.Over = func(*protocol.Request) { close(served) }
 	client, server := pipe()
-	p := &peer{half: client, t: t, r: bufio.NewReader(client), engine: engine.New(cfg), seen: seen, served: make(chan struct{})}
+	p := &peer{half: client, t: t, r: bufio.NewReader(client), engine: engine.New(cfg), seen: seen, served: served}
 	go func() {
-		defer close(p.served)
 		p.engine.Serve(t.Context(), engine.Incoming{
 			Conn:    server,
 			Request: &protocol.Request{Protocol: "lines", Target: "/"},

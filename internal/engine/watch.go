@@ -4,7 +4,8 @@ import "sync"
 
 // A Watch tells of the hang-up of one connection. A nil Watch never does.
 type Watch struct {
-	stop func()
+	stop func() // forgets the registration
+	drop func() // has the kernel forget it, while the socket is open
 
 	mu     sync.Mutex
 	notify func()
@@ -35,6 +36,15 @@ func (w *Watch) Stop() {
 	w.notify = nil
 	w.mu.Unlock()
 	w.stop()
+}
+
+// release is Stop for a socket that is to be watched in another way.
+func (w *Watch) release() {
+	if w == nil {
+		return
+	}
+	w.drop()
+	w.Stop()
 }
 
 // hungUp is called by the watcher.

@@ -70,7 +70,12 @@ func (w *Watcher) Watch(conn net.Conn) *Watch {
 	defer w.mu.Unlock()
 	w.next++
 	generation := w.next
-	watch := &Watch{stop: func() { w.forget(generation) }}
+	watch := &Watch{
+		stop: func() { w.forget(generation) },
+		drop: func() {
+			_ = raw.Control(func(fd uintptr) { _ = unix.EpollCtl(w.fd, unix.EPOLL_CTL_DEL, int(fd), nil) })
+		},
+	}
 	event := unix.EpollEvent{
 		Events: unix.EPOLLET & 0xffffffff, // errors and hang-ups are always told
 		Fd:     int32(generation),

@@ -45,6 +45,20 @@ func newWatcher(t *testing.T) *engine.Watcher {
 	return w
 }
 
+func newPoller(t *testing.T) *engine.Poller {
+	t.Helper()
+	p, err := engine.NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
 func reset(t *testing.T, c *net.TCPConn) {
 	t.Helper()
 	if err := c.SetLinger(0); err != nil {
@@ -104,51 +118,55 @@ func TestWatchGenerations(t *testing.T) {
 func TestReset(t *testing.T) {
 	t.Parallel()
 	for _, phase := range []string{"Open", "Connect", "Message"} {
-		t.Run(phase, func(t *testing.T) {
-			t.Parallel()
-			w := newWatcher(t)
-			client, server := tcp(t)
-			entered, causes := make(chan struct{}), make(chan error, 1)
-			block := func(ctx context.Context) error {
-				close(entered)
-				<-ctx.Done()
-				causes <- context.Cause(ctx)
-				return context.Cause(ctx)
-			}
-			h := &handler{}
-			switch phase {
-			case "Open":
-				h.open = block
-			case "Connect":
-				h.connect = block
-			case "Message":
-				h.message = func(ctx context.Context, _ string) error { return block(ctx) }
-			}
-			served := make(chan struct{})
-			go func() {
-				defer close(served)
-				engine.New(engine.Config{Settings: &protocol.Settings{}}).Serve(t.Context(), engine.Incoming{
-					Conn:    server,
-					Watch:   w.Watch(server),
-					Request: &protocol.Request{Protocol: "lines", Target: "/"},
-					Codec:   lines{},
-				}, h)
-			}()
-			_, _ = client.Write([]byte("x\n"))
-			<-entered
-			reset(t, client)
-			select {
-			case cause := <-causes:
-				if !errors.Is(cause, protocol.ErrReset) {
-					t.Fatalf("cause = %v, want ErrReset", cause)
-				}
-			case <-time.After(5 * time.Second):
-				t.Fatal("a reset did not cancel the context")
-			}
-			<-served
-			if phase != "Open" {
-				h.wantDisconnect(t, protocol.CloseAbnormal, protocol.ErrReset)
-			}
-		})
+		t.Run(phase, func(t *testing.T) { t.Parallel(); testReset(t, phase, nil) })
+		t.Run(phase+" polled", func(t *testing.T) { t.Parallel(); testReset(t, phase, newPoller(t)) })
+	}
+}
+
+func testReset(t *testing.T, phase string, poller *engine.Poller) {
+	t.Helper()
+	w := newWatcher(t)
+	client, server := tcp(t)
+	entered, causes := make(chan struct{}), make(chan error, 1)
+	block := func(ctx context.Context) error {
+		close(entered)
+		<-ctx.Done()
+		causes <- context.Cause(ctx)
+		return context.Cause(ctx)
+	}
+	h := &handler{}
+	switch phase {
+	case "Open":
+		h.open = block
+	case "Connect":
+		h.connect = block
+	case "Message":
+		h.message = func(ctx context.Context, _ string) error { return block(ctx) }
+	}
+	served := make(chan struct{})
+	cfg := engine.Config{Settings: &protocol.Settings{}, Poller: poller, Over: func(*protocol.Request) { close(served) }}
+	go func() {
+		engine.New(cfg).Serve(t.Context(), engine.Incoming{
+			Conn:    server,
+			Socket:  server,
+			Watch:   w.Watch(server),
+			Request: &protocol.Request{Protocol: "lines", Target: "/"},
+			Codec:   lines{},
+		}, h)
+	}()
+	_, _ = client.Write([]byte("x\n"))
+	<-entered
+	reset(t, client)
+	select {
+	case cause := <-causes:
+		if !errors.Is(cause, protocol.ErrReset) {
+			t.Fatalf("cause = %v, want ErrReset", cause)
+		}
+	case <-time.After(5 * time.Second):
+		t.Fatal("a reset did not cancel the context")
+	}
+	<-served
+	if phase != "Open" {
+		h.wantDisconnect(t, protocol.CloseAbnormal, protocol.ErrReset)
 	}
 }

@@ -2,7 +2,7 @@
 // the peer sent, what the channel layer delivered, timers, the end.
 //
 // A Box holds no goroutine while it is idle. Whoever brings work to an idle box
-// runs it: Post on a goroutine of its own, Do on the caller's.
+// runs it: Post and Wake on a goroutine of its own, Do on the caller's.
 package mailbox
 
 import (
@@ -20,15 +20,45 @@ type Owner interface {
 	TurnOver()
 }
 
+// Signals are what a Wake brings; what each bit means is the owner's matter.
+type Signals uint8
+
+// A Sleeper is an Owner that can be woken without an event.
+type Sleeper interface {
+	Owner
+	// HandleSignals gets all signals since the last time, behind what was posted
+	// before.
+	HandleSignals(Signals)
+}
+
 // A Box is one connection's mailbox. Make it with New. All methods are safe for
 // concurrent use, but Release, which ends the first turn.
 type Box struct {
 	owner Owner
 
 	mu      sync.Mutex
-	queue   []protocol.Event
+	queue   *batch // nil when empty
+	signals Signals
 	running bool
 	closed  bool
+}
+
+// A batch is what was posted and not taken out yet. Idle boxes have none.
+type batch struct{ events []protocol.Event }
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// maxKept is how many events a batch that is kept has room for.
+const maxKept = 64
+
+// free gives w back, whose events were handled.
+func (w *batch) free() {
+	if cap(w.events) > maxKept {
+		return
+	}
+	clear(w.events)
+	w.events = w.events[:0]
+	batches.Put(w)
 }
 
 // New returns a box whose first turn belongs to the caller: what is posted waits
@@ -60,11 +90,55 @@ func (b *Box) Post(ev protocol.Event) error {
 
 // push queues ev. b.mu is held.
 func (b *Box) push(ev protocol.Event) {
-	b.queue = append(b.queue, ev)
+	if b.queue == nil {
+		b.queue, _ = batches.Get().(*batch)
+	}
+	b.queue.events = append(b.queue.events, ev)
 	if !b.running {
 		b.running = true
-		go b.run()
+		start(b)
 	}
+}
+
+// Wake signals the owner, which must be a Sleeper, and never blocks. If the box is
+// idle, a new goroutine handles it; signals that come before they are handled are
+// handled together. Wake works after Close too, and allocates nothing.
+func (b *Box) Wake(s Signals) {
+	b.mu.Lock()
+	b.signals |= s
+	idle := !b.running
+	b.running = true
+	b.mu.Unlock()
+	if idle {
+		start(b)
+	}
+}
+
+// A runner starts goroutines for boxes, one at a time. It is kept, because a go
+// statement with an argument would allocate each time.
+type runner struct {
+	box *Box
+	run func()
+}
+
+var runners sync.Pool
+
+// start runs b, which is marked as running, on a goroutine of its own.
+func start(b *Box) {
+	r, ok := runners.Get().(*runner)
+	if !ok {
+		r = new(runner)
+		r.run = r.begin
+	}
+	r.box = b
+	go r.run()
+}
+
+func (r *runner) begin() {
+	b := r.box
+	r.box = nil
+	runners.Put(r)
+	b.run()
 }
 
 // A turn is a function in the queue.
@@ -113,32 +187,52 @@ func (b *Box) Close(last func()) {
 	b.push(&turn{f: last, done: make(chan struct{})})
 }
 
-// run handles the queue until it is empty, and leaves the box idle.
+// run handles what there is until there is nothing, and leaves the box idle.
 func (b *Box) run() {
 	for {
 		b.mu.Lock()
-		work := b.queue
-		b.queue = nil
-		if len(work) == 0 {
-			b.mu.Unlock()
+		work, signals := b.queue, b.signals
+		b.queue, b.signals = nil, 0
+		b.mu.Unlock()
+		switch {
+		case work != nil:
+			b.handle(work)
+			if signals != 0 {
+				b.signal(signals)
+			}
+		case signals != 0:
+			b.signal(signals)
+		default:
 			b.owner.TurnOver()
-			b.mu.Lock()
-			if len(b.queue) == 0 {
-				b.running = false
-				b.mu.Unlock()
+			if b.rest() {
 				return
 			}
-			b.mu.Unlock()
-			continue
 		}
-		b.mu.Unlock()
-		for _, ev := range work {
-			if t, ok := ev.(*turn); ok {
-				t.f()
-				close(t.done)
-			} else {
-				b.owner.HandleEvent(ev)
-			}
+	}
+}
+
+// rest makes the box idle unless there is something to do.
+func (b *Box) rest() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.running = b.queue != nil || b.signals != 0
+	return !b.running
+}
+
+func (b *Box) handle(work *batch) {
+	for _, ev := range work.events {
+		if t, ok := ev.(*turn); ok {
+			t.f()
+			close(t.done)
+		} else {
+			b.owner.HandleEvent(ev)
 		}
+	}
+	work.free()
+}
+
+func (b *Box) signal(s Signals) {
+	if o, ok := b.owner.(Sleeper); ok {
+		o.HandleSignals(s)
 	}
 }

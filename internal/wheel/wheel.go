@@ -17,8 +17,8 @@ const slots = 512
 
 // An Owner is told that its Timer has fired.
 type Owner interface {
-	// Expire is called on the wheel's goroutine, with no lock held, so it must not
-	// block. The Timer may be set again in it.
+	// Expire is called with no lock held, for one Timer after the other, so it must
+	// not block. The Timer may be set again in it.
 	Expire()
 }
 
@@ -30,16 +30,18 @@ type Timer struct {
 	at         uint64 // the tick at which it fires; 0 when it is not set
 }
 
-// A Wheel fires Timers. While none is set it has no goroutine. All methods are safe
-// for concurrent use.
+// A Wheel fires Timers. It has no goroutine but while it fires, and while no Timer
+// is set no timer of the runtime either. All methods are safe for concurrent use.
 type Wheel struct {
 	tick time.Duration
+	due  []Owner // only turn touches it
 
 	mu      sync.Mutex
 	epoch   time.Time
-	now     uint64 // the last tick that was handled
-	set     int    // timers that are set
-	running bool
+	now     uint64       // the last tick that was handled
+	set     int          // timers that are set
+	running bool         // timer is set, or fires
+	timer   *time.Timer  // nil before the first use
 	slots   [slots]Timer // heads of circular lists
 }
 
@@ -67,7 +69,7 @@ func (w *Wheel) Set(t *Timer, d time.Duration, owner Owner) {
 	if !w.running {
 		w.running = true
 		w.now = max(w.now, w.tickOf(time.Now()))
-		go w.run()
+		w.sleep()
 	}
 }
 
@@ -97,33 +99,36 @@ func (w *Wheel) unlink(t *Timer) {
 	w.set--
 }
 
-// run turns the wheel until no timer is set.
-func (w *Wheel) run() {
-	ticker := time.NewTicker(w.tick)
-	defer ticker.Stop()
-	var due []Owner
-	for {
-		<-ticker.C
-		var over bool
-		if due, over = w.advance(due[:0]); over {
-			return
-		}
-		for i, owner := range due {
-			owner.Expire()
-			due[i] = nil
-		}
+// sleep has the wheel turn at the next tick. w.mu is held.
+func (w *Wheel) sleep() {
+	wait := time.Until(w.epoch.Add(time.Duration(w.now) * w.tick))
+	if w.timer == nil {
+		w.timer = time.AfterFunc(wait, w.turn)
+	} else {
+		w.timer.Reset(wait)
 	}
 }
 
-// advance handles the ticks that have passed, takes the timers that are due off
-// the wheel, and returns their owners. over says that the wheel has come to rest.
-func (w *Wheel) advance(due []Owner) (_ []Owner, over bool) {
+// turn handles the ticks that have passed, and sleeps until the next one, unless no
+// timer is set. It does not run twice at a time.
+func (w *Wheel) turn() {
+	w.mu.Lock()
+	w.due = w.advance(w.due[:0])
+	w.mu.Unlock()
+	for i, owner := range w.due {
+		owner.Expire()
+		w.due[i] = nil
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.set == 0 {
-		w.running = false
-		return due, true
+	if w.running = w.set > 0; w.running {
+		w.sleep()
 	}
+}
+
+// advance takes the timers that are due off the wheel, and returns their owners
+// behind due. w.mu is held.
+func (w *Wheel) advance(due []Owner) []Owner {
 	target := w.tickOf(time.Now())
 	from := w.now
 	if target-from > slots {
@@ -141,5 +146,5 @@ func (w *Wheel) advance(due []Owner) (_ []Owner, over bool) {
 		}
 	}
 	w.now = target
-	return due, false
+	return due
 }

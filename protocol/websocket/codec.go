@@ -33,10 +33,16 @@ type Codec struct {
 	window uint8
 }
 
-var _ protocol.CloseAnswerer = (*Codec)(nil)
+var (
+	_ protocol.CloseAnswerer = (*Codec)(nil)
+	_ protocol.PingAnswerer  = (*Codec)(nil)
+)
 
 // AnswersClose implements protocol.CloseAnswerer (RFC 6455, section 5.5.1).
 func (*Codec) AnswersClose() bool { return true }
+
+// AnswersPing implements protocol.PingAnswerer (RFC 6455, section 5.5.2).
+func (*Codec) AnswersPing() bool { return true }
 
 // hello is what the answer to a handshake needs to know of it.
 type hello struct {

@@ -1,0 +1,238 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/portico-go/portico/internal/mailbox"
+)
+
+// A descriptor is a socket that is the engine's own, without a net.Conn around it.
+// It is read and closed in the stream's turns only, and everything else happens
+// under the stream's lock: so nobody uses a number that means another socket by now.
+type descriptor struct {
+	set  *pollSet
+	in   *incoming // nil unless something is left to decode; only turns touch it
+	slot uint32
+	fd   int32 // -1 when it is closed
+
+	blocked atomic.Bool // a write waits for room, or may find that it has to
+}
+
+// adopt takes the socket beneath in.Conn over, and closes the net.Conn. Without
+// room for that it changes nothing.
+func (s *Stream) adopt(in Incoming) error {
+	sc, ok := in.Socket.(syscall.Conn)
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return errors.ErrUnsupported
+	}
+	d := &descriptor{fd: -1}
+	var dupErr error
+	err = raw.Control(func(fd uintptr) {
+		var own int
+		own, dupErr = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0)
+		d.fd = int32(own)
+	})
+	if err = errors.Join(err, dupErr); err != nil {
+		return err
+	}
+	if len(in.Leftover) > 0 {
+		d.in = s.engine.borrow(s)
+		d.in.buf = append(d.in.buf, in.Leftover...)
+		d.in.fresh, s.early = true, sigRead
+	}
+	s.sock = d
+	if err := s.engine.cfg.Poller.add(s, d); err != nil {
+		_ = unix.Close(int(d.fd)) // the net.Conn has the socket still
+		return err
+	}
+	in.Watch.release()
+	_ = in.Conn.Close() // the socket lives on in d
+	return nil
+}
+
+// begin implements socket: what has come already was noted.
+func (d *descriptor) begin() {}
+
+// ready is told what the socket is ready for.
+func (s *Stream) ready(events uint32) {
+	d, ok := s.sock.(*descriptor)
+	if !ok {
+		return // the registration failed at last
+	}
+	if events&unix.EPOLLOUT != 0 && d.blocked.Load() {
+		go s.resume()
+	}
+	var sig mailbox.Signals
+	if events&unix.EPOLLIN != 0 {
+		sig |= sigRead
+	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		sig |= sigHangup
+	}
+	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		s.hungUp()
+	}
+	if sig != 0 {
+		s.box.Wake(sig)
+	}
+}
+
+// read implements socket. It reads until there is no more, or for 64 KiB, and then
+// queues the stream behind the others.
+func (d *descriptor) read(s *Stream, sig mailbox.Signals) {
+	if s.isFinishing() {
+		d.discard(s)
+		return
+	}
+	if d.in == nil {
+		d.in = s.engine.borrow(s)
+	}
+	in := d.in
+	if in.fresh {
+		in.fresh = false
+		s.decode(in)
+	}
+	for budget := largeBuffer; ; {
+		if s.isFinishing() {
+			break
+		}
+		if budget <= 0 {
+			d.pause(s, sig)
+			return
+		}
+		space := in.space()
+		n, err := d.readTo(space[:min(len(space), budget)])
+		if n > 0 {
+			budget -= n
+			in.grew(n, len(space))
+			s.decode(in)
+		}
+		if errors.Is(err, errBlocked) || err == nil && n < len(space) && budget > 0 && sig&sigHangup == 0 {
+			break
+		}
+		if err != nil {
+			s.readFailed(err)
+			break
+		}
+	}
+	d.in = in.park()
+}
+
+// pause sends off what there is and lets others go first.
+func (d *descriptor) pause(s *Stream, sig mailbox.Signals) {
+	s.TurnOver()
+	runtime.Gosched()
+	s.box.Wake(sig)
+}
+
+func (d *descriptor) readTo(p []byte) (int, error) {
+	for {
+		n, err := unix.Read(int(d.fd), p)
+		switch {
+		case n > 0:
+			return n, nil
+		case err == nil:
+			return 0, io.EOF
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return 0, errBlocked
+		default:
+			return 0, err
+		}
+	}
+}
+
+// write implements socket.
+func (d *descriptor) write(p []byte) (sent int, err error) {
+	if d.fd < 0 {
+		return 0, unix.EPIPE
+	}
+	d.blocked.Store(true) // before it is known, or the event could come between
+	for sent < len(p) {
+		n, err := unix.SendmsgN(int(d.fd), p[sent:], nil, nil, unix.MSG_NOSIGNAL)
+		switch {
+		case err == nil:
+			sent += n
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return sent, errBlocked
+		default:
+			return sent, err
+		}
+	}
+	d.blocked.Store(false)
+	return sent, nil
+}
+
+// closeWrite implements socket.
+func (d *descriptor) closeWrite() {
+	if d.fd >= 0 {
+		_ = unix.Shutdown(int(d.fd), unix.SHUT_WR) // a peer that is gone already needs no FIN
+	}
+}
+
+// abandon implements socket. The descriptor is closed in a turn.
+func (d *descriptor) abandon() {
+	if d.fd >= 0 {
+		_ = unix.Shutdown(int(d.fd), unix.SHUT_RDWR) // a peer that is gone already does not mind
+	}
+}
+
+// shut implements socket.
+func (d *descriptor) shut(s *Stream, broken bool) {
+	if d.in != nil {
+		d.in.free()
+		d.in = nil
+	}
+	if broken {
+		// Nothing of what the kernel holds for the peer is to be sent any more.
+		_ = unix.SetsockoptLinger(int(d.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		d.close(s)
+		return
+	}
+	s.mu.Lock()
+	s.lingering = true
+	s.limit = s.engine.in(lingerTime)
+	s.arm()
+	s.mu.Unlock()
+	s.box.Wake(sigRead)
+}
+
+// discard reads what the peer still sends, and closes the socket when it hangs up.
+func (d *descriptor) discard(s *Stream) {
+	if d.fd < 0 {
+		return
+	}
+	in := s.engine.borrow(s)
+	defer in.free()
+	in.busy = true
+	for buf := in.space(); ; {
+		switch _, err := d.readTo(buf); {
+		case errors.Is(err, errBlocked):
+			return
+		case err != nil:
+			d.close(s)
+			return
+		}
+	}
+}
+
+// close closes the socket, in a turn.
+func (d *descriptor) close(s *Stream) {
+	s.mu.Lock()
+	d.set.remove(d)
+	_ = unix.Close(int(d.fd)) // it was shut down, or it is broken
+	d.fd, s.lingering, s.limit = -1, false, 0
+	s.mu.Unlock()
+	s.partOver()
+}

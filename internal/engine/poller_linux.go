@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Poller tells streams what their sockets are ready for. It has one set of
+// sockets for each core, and takes care of the streams of many engines.
+type Poller struct {
+	sets []*pollSet
+	next atomic.Uint32
+}
+
+// NewPoller returns a Poller, which is to be closed when its streams are over.
+func NewPoller() (*Poller, error) {
+	p := &Poller{}
+	for range runtime.GOMAXPROCS(0) {
+		set, err := newPollSet()
+		if err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		p.sets = append(p.sets, set)
+	}
+	return p, nil
+}
+
+// Close ends the poller; no stream hears of its socket any more.
+func (p *Poller) Close() error {
+	var errs []error
+	for _, set := range p.sets {
+		errs = append(errs, set.close())
+	}
+	return errors.Join(errs...)
+}
+
+// add registers a stream's descriptor.
+func (p *Poller) add(s *Stream, d *descriptor) error {
+	d.set = p.sets[int(p.next.Add(1))%len(p.sets)]
+	return d.set.add(s, d)
+}
+
+// streams calls f for the streams of an engine.
+func (p *Poller) streams(e *Engine, f func(*Stream)) {
+	for _, set := range p.sets {
+		set.each(func(s *Stream) {
+			if s.engine == e {
+				f(s)
+			}
+		})
+	}
+}
+
+// A pollSet is an edge-triggered epoll set, which is waited for through the
+// runtime's poller: so it occupies no thread.
+type pollSet struct {
+	file *os.File
+	fd   int
+	done chan struct{}
+
+	mu    sync.Mutex
+	pages []*page
+	free  []uint32 // slots without a stream
+}
+
+// pageSize is how many slots are allocated at once, and stay where they are.
+const pageSize = 256
+
+type page [pageSize]slot
+
+// A slot is a registration. The kernel hands its number and generation back with
+// each event, so that a late one never meets the slot's next stream.
+type slot struct {
+	stream     *Stream
+	generation uint32
+}
+
+func newPollSet() (*pollSet, error) {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("engine: cannot poll: %w", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("engine: cannot poll: %w", err)
+	}
+	set := &pollSet{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, done: make(chan struct{})}
+	raw, err := set.file.SyscallConn()
+	if err != nil {
+		_ = set.file.Close()
+		return nil, fmt.Errorf("engine: cannot poll: %w", err)
+	}
+	go set.run(raw)
+	return set, nil
+}
+
+func (p *pollSet) close() error {
+	err := p.file.Close()
+	<-p.done
+	return err
+}
+
+func (p *pollSet) at(i uint32) *slot { return &p.pages[i/pageSize][i%pageSize] }
+
+// add registers d, about which s is told.
+func (p *pollSet) add(s *Stream, d *descriptor) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) == 0 {
+		first := uint32(len(p.pages) * pageSize)
+		p.pages = append(p.pages, new(page))
+		for i := range uint32(pageSize) {
+			p.free = append(p.free, first+pageSize-1-i)
+		}
+	}
+	i := p.free[len(p.free)-1]
+	slot := p.at(i)
+	event := unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff,
+		Fd:     int32(i),
+		Pad:    int32(slot.generation),
+	}
+	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(d.fd), &event); err != nil {
+		return fmt.Errorf("engine: cannot poll: %w", err)
+	}
+	p.free = p.free[:len(p.free)-1]
+	slot.stream, d.slot = s, i
+	return nil
+}
+
+// remove forgets d, which is about to be closed: then the kernel forgets it too.
+func (p *pollSet) remove(d *descriptor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	slot := p.at(d.slot)
+	slot.stream = nil
+	slot.generation++
+	p.free = append(p.free, d.slot)
+}
+
+// each calls f for each stream, without the lock.
+func (p *pollSet) each(f func(*Stream)) {
+	p.mu.Lock()
+	var streams []*Stream
+	for _, page := range p.pages {
+		for i := range page {
+			if s := page[i].stream; s != nil {
+				streams = append(streams, s)
+			}
+		}
+	}
+	p.mu.Unlock()
+	for _, s := range streams {
+		f(s)
+	}
+}
+
+// run tells streams of their events.
+func (p *pollSet) run(raw syscall.RawConn) {
+	defer close(p.done)
+	events := make([]unix.EpollEvent, 256)
+	streams := make([]*Stream, len(events))
+	_ = raw.Read(func(fd uintptr) (done bool) { // ends when the file is closed
+		for {
+			n, err := unix.EpollWait(int(fd), events, 0)
+			if errors.Is(err, unix.EINTR) {
+				continue
+			}
+			if err != nil {
+				return true
+			}
+			p.tell(events[:n], streams)
+			if n < len(events) { // whatever comes now wakes the set again
+				return false
+			}
+		}
+	})
+}
+
+// tell looks the streams up under one lock, and then tells each of its event.
+func (p *pollSet) tell(events []unix.EpollEvent, streams []*Stream) {
+	p.mu.Lock()
+	for i := range events {
+		if slot := p.at(uint32(events[i].Fd)); slot.generation == uint32(events[i].Pad) {
+			streams[i] = slot.stream
+		}
+	}
+	p.mu.Unlock()
+	for i := range events {
+		if s := streams[i]; s != nil {
+			s.ready(events[i].Events)
+			streams[i] = nil
+		}
+	}
+}
