@@ -22,18 +22,63 @@ type Headers struct{ block string }
 // character in a value (NEL, a lone 0x85, among them: text tools take it for a
 // line break, which is how headers are smuggled) are errors.
 func ParseHeaders(block string) (Headers, error) {
+	return parseHeaders(block, false, func(string, string) error { return nil })
+}
+
+// ParseHeadersFunc is ParseHeaders for a section that came through proxies, which
+// do not agree on what a bare LF is (RFC 9112, section 2.2): it is an error. see is
+// called for each field; its error is returned.
+func ParseHeadersFunc(block string, see func(name, value string) error) (Headers, error) {
+	return parseHeaders(block, true, see)
+}
+
+func parseHeaders(block string, strict bool, see func(name, value string) error) (Headers, error) {
 	for rest := block; rest != ""; {
-		var line string
-		line, rest = cutLine(rest)
-		if line == "" {
-			block = block[:len(block)-len(rest)]
+		colon, end, next := scanField(rest)
+		if colon < 0 { // an empty line, or one that needs a closer look
+			line, behind := cutLine(rest)
+			colon, end, next = strings.IndexByte(line, ':'), len(line), len(rest)-len(behind)
+			if line != "" {
+				if err := checkFieldLine(line); err != nil {
+					return Headers{}, err
+				}
+			}
+		}
+		if strict && next-end != len("\r\n") {
+			return Headers{}, errors.New("protocol: a header line ends in a bare line feed")
+		}
+		if end == 0 {
+			block = block[:len(block)-len(rest)+next]
 			break
 		}
-		if err := checkFieldLine(line); err != nil {
+		if err := see(rest[:colon], trimSpace(rest[colon+1:end])); err != nil {
 			return Headers{}, err
 		}
+		rest = rest[next:]
 	}
 	return Headers{block: block}, nil
+}
+
+// scanField returns where in s the name of an ordinary field ends, where its line,
+// and where the next one begins. colon is -1 if it needs a closer look.
+func scanField(s string) (colon, end, next int) {
+	i := 0
+	for i < len(s) && byteKind[s[i]]&tokenByte != 0 {
+		i++
+	}
+	if i == 0 || i == len(s) || s[i] != ':' {
+		return -1, 0, 0
+	}
+	for colon = i; i < len(s) && byteKind[s[i]]&textByte != 0; {
+		i++
+	}
+	switch end = i; {
+	case strings.HasPrefix(s[end:], "\r\n"):
+		return colon, end, end + 2
+	case end == len(s):
+		return colon, end, end
+	}
+	return -1, 0, 0
 }
 
 // NewHeaders returns the fields as a header section, after the checks of
@@ -64,8 +109,8 @@ func (h Headers) Lookup(name string) (string, bool) {
 	for rest := h.block; rest != ""; {
 		var line string
 		line, rest = cutLine(rest)
-		if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(line[:len(name)], name) {
-			return trimSpace(line[len(name)+1:]), true
+		if value, ok := valueOf(line, name); ok {
+			return value, true
 		}
 	}
 	return "", false
@@ -74,12 +119,22 @@ func (h Headers) Lookup(name string) (string, bool) {
 // Values yields the values of all fields called name, in order.
 func (h Headers) Values(name string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for n, v := range h.All() {
-			if strings.EqualFold(n, name) && !yield(v) {
+		for rest := h.block; rest != ""; {
+			var line string
+			line, rest = cutLine(rest)
+			if value, ok := valueOf(line, name); ok && !yield(value) {
 				return
 			}
 		}
 	}
+}
+
+// valueOf returns the value of a line if its field is called name.
+func valueOf(line, name string) (string, bool) {
+	if len(line) > len(name) && line[len(name)] == ':' && strings.EqualFold(line[:len(name)], name) {
+		return trimSpace(line[len(name)+1:]), true
+	}
+	return "", false
 }
 
 // Contains reports whether a field called name has token among its
@@ -123,7 +178,15 @@ func cutLine(s string) (line, rest string) {
 	return strings.TrimSuffix(line, "\r"), rest
 }
 
-func trimSpace(s string) string { return strings.Trim(s, " \t") }
+func trimSpace(s string) string {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	for len(s) > 0 && (s[len(s)-1] == ' ' || s[len(s)-1] == '\t') {
+		s = s[:len(s)-1]
+	}
+	return s
+}
 
 func checkFieldLine(line string) error {
 	name, value, ok := strings.Cut(line, ":")
@@ -139,7 +202,7 @@ func checkField(name, value string) error {
 	}
 	for i := range len(value) {
 		c := value[i]
-		if c >= ' ' && c < 0x7f || c == '\t' {
+		if byteKind[c]&textByte != 0 {
 			continue
 		}
 		if c < ' ' || c == 0x7f || c == 0x85 && !partOfRune(value, i) {
@@ -165,21 +228,31 @@ func partOfRune(s string, i int) bool {
 // header names, methods, cookie names and subprotocols.
 func IsToken(s string) bool {
 	for i := range len(s) {
-		if !tokenByte[s[i]] {
+		if byteKind[s[i]]&tokenByte == 0 {
 			return false
 		}
 	}
 	return s != ""
 }
 
-var tokenByte = func() (t [256]bool) {
+const (
+	tokenByte = 1 << iota // may be in a token
+	textByte              // may be anywhere in a value: printable ASCII, a space, a tab
+)
+
+// byteKind tells quickly what a byte may be part of.
+var byteKind = func() (kinds [256]uint8) {
 	const extra = "!#$%&'*+-.^_`|~"
-	for c := range 256 {
+	for c := range 0x7f {
 		b := byte(c)
-		t[c] = '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' ||
-			c < 0x80 && strings.IndexByte(extra, b) >= 0
+		if '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || strings.IndexByte(extra, b) >= 0 {
+			kinds[b] |= tokenByte
+		}
+		if b >= ' ' || b == '\t' {
+			kinds[b] |= textByte
+		}
 	}
-	return t
+	return kinds
 }()
 
 // A Field is one header field.

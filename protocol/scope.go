@@ -119,9 +119,12 @@ func (s *Scope) Host() string { return s.req.Headers.Get("Host") }
 // Cookie returns the value of the first cookie called name and whether there is
 // one. It reads the Cookie headers on each call; it does not allocate.
 func (s *Scope) Cookie(name string) (string, bool) {
-	for n, v := range s.Cookies() {
-		if n == name {
-			return v, true
+	for header := range s.req.Headers.Values("Cookie") {
+		for header != "" {
+			var n, v string
+			if n, v, header = cutCookie(header); n == name && n != "" {
+				return v, true
+			}
 		}
 	}
 	return "", false
@@ -132,20 +135,27 @@ func (s *Scope) Cookie(name string) (string, bool) {
 func (s *Scope) Cookies() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for header := range s.req.Headers.Values("Cookie") {
-			for pair := range strings.SplitSeq(header, ";") {
-				name, value, ok := strings.Cut(trimSpace(pair), "=")
-				if !ok || !IsToken(name) {
-					continue
-				}
-				if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
-					value = value[1 : len(value)-1]
-				}
-				if !yield(name, value) {
+			for header != "" {
+				var name, value string
+				if name, value, header = cutCookie(header); name != "" && !yield(name, value) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// cutCookie cuts the first pair off a Cookie header. name is "" if it is none.
+func cutCookie(header string) (name, value, rest string) {
+	pair, rest, _ := strings.Cut(header, ";")
+	name, value, ok := strings.Cut(trimSpace(pair), "=")
+	if !ok || !IsToken(name) {
+		return "", "", rest
+	}
+	if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
+		value = value[1 : len(value)-1]
+	}
+	return name, value, rest
 }
 
 // Subprotocols returns the subprotocols the client offered, in its order. The

@@ -75,6 +75,8 @@ func setFields(h *fasthttp.ResponseHeader, fields protocol.Fields) {
 	closing := h.ConnectionClose()
 	for _, f := range fields {
 		switch {
+		case is(f.Name, "Content-Type"):
+			h.SetContentType(f.Value)
 		case is(f.Name, "Connection") && strings.EqualFold(f.Value, "close"):
 			closing = true
 		case is(f.Name, "Trailer"), is(f.Name, "Transfer-Encoding"):

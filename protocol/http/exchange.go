@@ -88,7 +88,7 @@ func (x *exchange) begin(parent context.Context, filled error) bool {
 
 // drop ends an exchange that is not served.
 func (x *exchange) drop(cause error) {
-	s := x.settle()
+	s := x.settled()
 	if s == nil {
 		x.end(cause)
 		return
@@ -104,7 +104,7 @@ func (x *exchange) policy() (Policy, *stream) {
 	if p.BodyLimit == 0 && !p.StreamBody {
 		p.BodyLimit = x.site.cfg.MaxBody
 	}
-	s := x.settle()
+	s := x.settle(p)
 	if s != nil { // the handler may outlast fasthttp's buffers
 		x.body.whole = slices.Clone(x.body.whole)
 	}
@@ -129,22 +129,29 @@ func (x *exchange) deliver(p Policy, deliver func(protocol.Event) error) error {
 	if p.native && p.StreamBody {
 		return deliver(&x.event) // the handler reads it itself
 	}
-	if !p.StreamBody {
-		buf := x.site.buffers.get()
-		defer x.site.buffers.put(buf)
-		whole, err := x.body.readAll((*buf)[:0], p.BodyLimit)
-		if x.body.r != nil {
-			*buf = whole
-		}
-		if err != nil {
-			x.fail(err)
-			return err
-		}
-		x.event.Body = whole
-		defer func() { x.event.Body = nil }()
-		return deliver(&x.event)
+	if p.StreamBody {
+		return x.deliverParts(p.BodyLimit, deliver)
 	}
-	return x.deliverParts(p.BodyLimit, deliver)
+	if x.body.r == nil { // nothing is to be read
+		return x.deliverWhole(new([]byte), p.BodyLimit, deliver)
+	}
+	buf := x.site.buffers.get()
+	defer x.site.buffers.put(buf)
+	return x.deliverWhole(buf, p.BodyLimit, deliver)
+}
+
+// deliverWhole reads the body, into buf unless somebody has read it before, and
+// hands it over.
+func (x *exchange) deliverWhole(buf *[]byte, limit int64, deliver func(protocol.Event) error) error {
+	whole, err := x.body.readAll((*buf)[:0], limit)
+	*buf = whole
+	if err != nil {
+		x.fail(err)
+		return err
+	}
+	x.event.Body = whole
+	defer func() { x.event.Body = nil }()
+	return deliver(&x.event)
 }
 
 // deliverParts delivers the body part by part; the next is read when the handler

@@ -101,7 +101,7 @@ func (x *exchange) refuse(ctx *fasthttp.RequestCtx, cause error) {
 
 // answerRefused answers a request that was refused before it was served.
 func (x *exchange) answerRefused(ctx *fasthttp.RequestCtx) {
-	if s := x.settle(); s != nil {
+	if s := x.settled(); s != nil {
 		head, body, whole := s.await()
 		if !whole { // the application failed in the middle of an answer
 			h, b := refusal(&protocol.Reject{Status: 500})

@@ -41,7 +41,7 @@ func (h *netHandler) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 		x.body.setWhole(nil)
 	}
 	if !x.begin(context.WithoutCancel(r.Context()), err) {
-		if s := x.settle(); s == nil {
+		if s := x.settled(); s == nil {
 			sink.writeTo(w)
 		} else {
 			s.writeNet(w)

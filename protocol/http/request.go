@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
@@ -83,35 +84,48 @@ func fillTarget(req *protocol.Request, target, block string) error {
 	if authority != "" {
 		block = replaceHost(block, authority)
 	}
-	if err := checkFraming(block, req.Version); err != nil {
+	var f framing
+	headers, err := protocol.ParseHeadersFunc(block, f.see)
+	if _, refused := errors.AsType[*protocol.Reject](err); refused {
 		return err
-	}
-	headers, err := protocol.ParseHeaders(block)
-	if err != nil {
+	} else if err != nil {
 		return badRequest(strings.TrimPrefix(err.Error(), "protocol: "))
 	}
 	req.Headers = headers
-	return nil
+	return f.check(req.Version)
 }
 
 // framing is what a header section says of where a request goes and ends.
 type framing struct{ hosts, lengths, encodings int }
 
-// checkFraming refuses what makes two servers see different requests (RFC 9112,
-// sections 2.2, 3.2 and 6.3). Requests come through proxies, which do not agree on
-// what a bare line feed is, so there must be none.
-func checkFraming(block, version string) error {
-	var f framing
-	for rest := block; rest != ""; {
-		i := strings.IndexByte(rest, '\n')
-		if i < 1 || rest[i-1] != '\r' {
-			return badRequest("a header line ends in a bare line feed")
+// see looks at one field. The length of a name tells most others apart at once.
+func (f *framing) see(name, value string) error {
+	switch len(name) {
+	case len("Host"):
+		if !strings.EqualFold(name, "Host") {
+			return nil
 		}
-		if err := f.see(rest[:i-1]); err != nil {
-			return err
+		if f.hosts++; !validHost(value) {
+			return badRequest("the Host header is malformed")
 		}
-		rest = rest[i+1:]
+	case len("Content-Length"):
+		if strings.EqualFold(name, "Content-Length") {
+			f.lengths++
+		}
+	case len("Transfer-Encoding"):
+		if !strings.EqualFold(name, "Transfer-Encoding") {
+			return nil
+		}
+		if f.encodings++; f.encodings > 1 || !strings.EqualFold(value, "chunked") {
+			return refuseAndClose(501, "the only transfer encoding is chunked")
+		}
 	}
+	return nil
+}
+
+// check refuses what makes two servers see different requests (RFC 9112, sections
+// 3.2 and 6.3).
+func (f *framing) check(version string) error {
 	switch {
 	case f.hosts > 1:
 		return badRequest("there are several Host headers")
@@ -123,32 +137,6 @@ func checkFraming(block, version string) error {
 		return badRequest("a request has a Content-Length or a Transfer-Encoding, not both")
 	case f.encodings > 0 && version == "1.0":
 		return badRequest("HTTP/1.0 has no Transfer-Encoding")
-	}
-	return nil
-}
-
-// see looks at one line. The length of a name tells most others apart at once.
-func (f *framing) see(line string) error {
-	colon := strings.IndexByte(line, ':')
-	switch colon {
-	case len("Host"):
-		if !strings.EqualFold(line[:colon], "Host") {
-			return nil
-		}
-		if f.hosts++; !validHost(strings.Trim(line[colon+1:], " \t")) {
-			return badRequest("the Host header is malformed")
-		}
-	case len("Content-Length"):
-		if strings.EqualFold(line[:colon], "Content-Length") {
-			f.lengths++
-		}
-	case len("Transfer-Encoding"):
-		if !strings.EqualFold(line[:colon], "Transfer-Encoding") {
-			return nil
-		}
-		if f.encodings++; f.encodings > 1 || !strings.EqualFold(strings.Trim(line[colon+1:], " \t"), "chunked") {
-			return refuseAndClose(501, "the only transfer encoding is chunked")
-		}
 	}
 	return nil
 }

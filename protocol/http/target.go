@@ -38,15 +38,21 @@ func splitAbsolute(target string) (authority, origin string, err error) {
 // section 3.2): no user, no space, no path.
 func validHost(s string) bool {
 	for i := range len(s) {
-		switch c := s[i]; {
-		case '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
-		case strings.IndexByte("-._~%!$&'()*+;=:[]", c) >= 0:
-		default:
+		if !hostByte[s[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+var hostByte = func() (valid [256]bool) {
+	for c := range valid {
+		b := byte(c)
+		valid[c] = '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' ||
+			strings.IndexByte("-._~%!$&'()*+;=:[]", b) >= 0
+	}
+	return valid
+}()
 
 // replaceHost returns a header section in which the authority of the request
 // target stands for the Host field, as RFC 9112, section 3.2.2 wants it.

@@ -10,26 +10,29 @@ import (
 
 // Send implements protocol.Transport.
 func (x *exchange) Send(ev protocol.Event) error {
-	if s := x.settle(); s != nil {
+	if s := x.settled(); s != nil {
 		return s.send(ev)
 	}
 	return x.store(ev)
 }
 
-// settle settles how the request is served, by what was declared so far, unless
-// that is known already. It returns nil for a buffered handler.
-func (x *exchange) settle() *stream {
-	s := x.mode.Load()
-	if s == nil {
-		s = buffered
-		if x.scope != nil {
-			if p := PolicyOf(x.scope); p.Stream && !p.native {
-				s = newStream(x)
-			}
-		}
-		if !x.mode.CompareAndSwap(nil, s) {
-			s = x.mode.Load()
-		}
+// declared returns what was declared so far.
+func (x *exchange) declared() Policy {
+	if x.scope == nil {
+		return Policy{}
+	}
+	return PolicyOf(x.scope)
+}
+
+// settle settles that the request is served as p says, unless that is settled
+// already. It returns nil for a buffered handler.
+func (x *exchange) settle(p Policy) *stream {
+	s := buffered
+	if p.Stream && !p.native {
+		s = newStream(x)
+	}
+	if !x.mode.CompareAndSwap(nil, s) {
+		s = x.mode.Load()
 	}
 	if s == buffered {
 		return nil
@@ -37,12 +40,25 @@ func (x *exchange) settle() *stream {
 	return s
 }
 
-// streams returns the stream of a handler that has declared one, else nil.
-func (x *exchange) streams() *stream {
-	if x.mode.Load() == nil && (x.scope == nil || !PolicyOf(x.scope).Stream) {
-		return nil // it may still declare one
+// settled is settle by what was declared so far.
+func (x *exchange) settled() *stream {
+	switch s := x.mode.Load(); s {
+	case nil:
+		return x.settle(x.declared())
+	case buffered:
+		return nil
+	default:
+		return s
 	}
-	return x.settle()
+}
+
+// streams returns the stream of a handler that has declared one, else nil: it may
+// still do so.
+func (x *exchange) streams() *stream {
+	if x.mode.Load() == nil && !x.declared().Stream {
+		return nil
+	}
+	return x.settled()
 }
 
 // store puts what a buffered handler sends into the answer. The Conn's lock guards
