@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,7 @@ func machine() string {
 	var name unix.Utsname
 	kernel := "unknown"
 	if unix.Uname(&name) == nil {
-		kernel = unix.ByteSliceToString(name.Release[:])
+		kernel, _, _ = strings.Cut(unix.ByteSliceToString(name.Release[:]), "-") // without the builder's suffix
 	}
 	return fmt.Sprintf("%s, %s, %d cores, Linux %s, %s", time.Now().Format(time.DateOnly), processor(), cores(), kernel, runtime.Version())
 }
