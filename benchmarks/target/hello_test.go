@@ -16,10 +16,7 @@ import (
 
 // BenchmarkHello is what a request costs between fasthttp's parser and its writer.
 func BenchmarkHello(b *testing.B) {
-	users, err := auth.Users(map[string]string{"alice": "wonderland"})
-	if err != nil {
-		b.Fatal(err)
-	}
+	users := newDirectory("alice")
 	stack := auth.Stack(users, session.New(session.NewMemoryStore(), session.Config{}))
 	handler := http.RequestHandler(router.ProtocolTypeRouter{"http": stack(site(users))}, http.Config{})
 	b.Run("anonymous", func(b *testing.B) { serve(b, handler, "") })

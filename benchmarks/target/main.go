@@ -32,10 +32,7 @@ func main() {
 }
 
 func run(ctx context.Context, addr, stats string) error {
-	users, err := auth.Users(map[string]string{"alice": "wonderland", "bob": "builder", "carol": "singer"})
-	if err != nil {
-		return err
-	}
+	users := newDirectory("alice", "bob", "carol")
 	hub, err := channellayer.New(channellayer.Config{})
 	if err != nil {
 		return err
