@@ -1,0 +1,121 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/portico-go/portico/channellayer"
+)
+
+// A lane is one connection that listens to the subjects of one hash slot; without Sharded there is one lane for all.
+type lane struct {
+	broker   *Broker
+	prefix   string
+	echo     string // a channel of this lane alone
+	conn     rueidis.DedicatedClient
+	broken   <-chan error
+	receiver channellayer.Receiver
+	heard    atomic.Int64 // when the echo came last, in Unix nanoseconds
+	leaving  atomic.Int32 // unsubscribes under way
+	moved    chan struct{}
+}
+
+func (b *Broker) openLane(ctx context.Context, client rueidis.Client, i int) (*lane, error) {
+	l := &lane{broker: b, prefix: b.lanePrefix(i), receiver: b.receiver, moved: make(chan struct{}, 1)}
+	l.echo = l.prefix + "echo." + rand.Text()
+	l.heard.Store(time.Now().UnixNano())
+	l.conn, _ = client.Dedicate()
+	l.broken = l.conn.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: l.message, OnSubscription: l.subscription})
+	if err := l.subscribe(ctx, []string{l.echo}); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// message is called by the goroutine that reads the connection.
+func (l *lane) message(m rueidis.PubSubMessage) {
+	if m.Channel == l.echo {
+		l.heard.Store(time.Now().UnixNano())
+		return
+	}
+	l.receiver.Message(l.trim(m.Channel), []byte(m.Message))
+}
+
+// subscription notes that the server has ended subscriptions by itself, which it does when it gives a slot to another.
+func (l *lane) subscription(s rueidis.PubSubSubscription) {
+	if s.Kind == "sunsubscribe" && l.leaving.Load() == 0 {
+		select {
+		case l.moved <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (l *lane) subscribe(ctx context.Context, channels []string) error {
+	var command rueidis.Completed
+	if l.broker.options.Sharded {
+		command = l.conn.B().Ssubscribe().Channel(channels...).Build()
+	} else {
+		command = l.conn.B().Subscribe().Channel(channels...).Build()
+	}
+	if err := l.conn.Do(ctx, command).Error(); err != nil {
+		return fmt.Errorf("redis: subscribe: %w", err)
+	}
+	return nil
+}
+
+func (l *lane) unsubscribe(ctx context.Context, channels []string) error {
+	l.leaving.Add(1)
+	defer l.leaving.Add(-1)
+	var command rueidis.Completed
+	if l.broker.options.Sharded {
+		command = l.conn.B().Sunsubscribe().Channel(channels...).Build()
+	} else {
+		command = l.conn.B().Unsubscribe().Channel(channels...).Build()
+	}
+	if err := l.conn.Do(ctx, command).Error(); err != nil {
+		return fmt.Errorf("redis: unsubscribe: %w", err)
+	}
+	return nil
+}
+
+// watch returns why the lane has broken. Its echo takes the way of all messages: it is not enough that both connections live, they have to lead
+// to the same server.
+func (l *lane) watch(ctx context.Context, client rueidis.Client) error {
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-l.broken:
+			if err == nil {
+				err = rueidis.ErrClosing
+			}
+			return fmt.Errorf("redis: the connection is lost: %w", err)
+		case <-l.moved:
+			return errors.New("redis: the hash slot moved to another server")
+		case <-ticker.C:
+		}
+		if quiet := time.Since(time.Unix(0, l.heard.Load())); quiet > silence {
+			return fmt.Errorf("redis: what this node sends to itself has not come back for %v", quiet.Round(time.Second))
+		}
+		attempt, cancel := context.WithTimeout(ctx, beat)
+		_ = client.Do(attempt, client.B().Arbitrary(l.broker.publish()).Keys(l.echo).Args("").Build()).Error() // the missing echo is what counts
+		cancel()
+	}
+}
+
+// close closes the connection, and waits until its reader has ended.
+func (l *lane) close() {
+	l.conn.Close()
+	for range l.broken {
+	} // until it is closed
+}
