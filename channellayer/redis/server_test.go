@@ -3,6 +3,7 @@ package redis_test
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -109,35 +110,41 @@ func (s *server) kill() {
 	}
 }
 
-// do runs one command with redis-cli's protocol, by hand: simple commands have simple answers.
+// do runs one command, and returns its answer as Redis writes it, or what went wrong.
 func (s *server) do(args ...string) string {
-	s.t.Helper()
+	answer, err := s.ask(args)
+	if err != nil {
+		return err.Error()
+	}
+	return answer
+}
+
+func (s *server) ask(args []string) (string, error) {
 	conn, err := net.DialTimeout("tcp", s.addr, patience)
 	if err != nil {
-		s.t.Fatal(err)
+		return "", err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
-	_, _ = fmt.Fprintf(conn, "*%d\r\n", len(args))
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
+	command := fmt.Sprintf("*%d\r\n", len(args))
 	for _, a := range args {
-		_, _ = fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(a), a)
+		command += fmt.Sprintf("$%d\r\n%s\r\n", len(a), a)
+	}
+	if _, err := io.WriteString(conn, command); err != nil {
+		return "", err
 	}
 	r := bufio.NewReader(conn)
 	line, err := r.ReadString('\n')
 	if err != nil {
-		s.t.Fatalf("%q: %v", args, err)
+		return "", err
 	}
 	var n int
-	if _, err := fmt.Sscanf(line, "$%d", &n); err == nil {
-		body := make([]byte, max(n, 0))
-		for at := 0; at < len(body); {
-			k, err := r.Read(body[at:])
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			at += k
-		}
-		return string(body)
+	if _, err := fmt.Sscanf(line, "$%d", &n); err != nil || n < 0 {
+		return strings.TrimSpace(line), nil
 	}
-	return strings.TrimSpace(line)
+	body := make([]byte, n)
+	_, err = io.ReadFull(r, body)
+	return string(body), err
 }
