@@ -136,6 +136,13 @@ func (c *conn) setIdle(idle bool) {
 	}
 }
 
+// isIdle reports whether nothing is lost when the connection is closed.
+func (c *conn) isIdle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.idle
+}
+
 // setTyping says whether the connection is in a handshake that can be refused.
 func (c *conn) setTyping(typing bool) {
 	c.mu.Lock()

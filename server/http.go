@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net"
+	"time"
 
 	"github.com/valyala/fasthttp"
 	"go.uber.org/zap"
@@ -71,7 +72,10 @@ func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
 	if c.state != nil {
 		served = tlsConn{h}
 	}
-	err := p.http.ServeConn(served)
+	err := c.SetWriteDeadline(time.Time{}) // that of the first bytes: a 408 comes when it is over
+	if err == nil {
+		err = p.http.ServeConn(served)
+	}
 	if err != nil {
 		p.srv.log.Debug("an HTTP connection ended", zap.Stringer("client", c.client), zap.Error(err))
 	}

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,7 +25,7 @@ type httpConn struct {
 	detached bool          // what fasthttp has read is all that it gets
 	upgraded bool          // it becomes a WebSocket, which closes it
 	hijacked bool          // fasthttp gave it to a handler, perhaps for that
-	ended    atomic.Bool   // a Read has failed: nothing more comes
+	ended    atomic.Bool   // nothing more comes
 	closing  sync.Once
 	closed   chan struct{} // closed by Close
 }
@@ -53,7 +54,7 @@ func (h *httpConn) Read(p []byte) (int, error) {
 		return 0, errDetached
 	}
 	n, err := h.conn.Read(p)
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		h.ended.Store(true)
 	}
 	return n, err
@@ -83,7 +84,7 @@ func (h *httpConn) Close() (err error) {
 		return nil
 	}
 	h.closing.Do(func() {
-		if !h.ended.Load() {
+		if !h.ended.Load() && !h.isIdle() {
 			engine.Linger(h)
 		}
 		err = h.conn.Close()
