@@ -21,6 +21,8 @@
 //		return protocol.Rejectf(403, "log in first")
 //	}
 //
+// or, for all that is inside, [Required].
+//
 // # Concurrency and ordering
 //
 // The user is known before the application opens. Login and Logout change what From
