@@ -14,20 +14,13 @@ import (
 //	communicator.Chat(t, app, "/nick alice", "/pass wonderland", "/join /rooms/go")
 //
 // SendText then sends a line, and ReceiveText receives one as the application
-// sent it, before the protocol's escaping.
+// sent it, before the protocol's escaping. For a chat.Config of your own use
+// Protocol.
 func Chat(t testing.TB, app protocol.Application, lines ...string) *Messages {
 	t.Helper()
 	p, err := chat.New(chat.Config{})
 	if err != nil {
 		t.Fatalf("communicator: %v", err)
 	}
-	handshake, _ := p.New(protocol.Limits{}.WithDefaults())
-	req, _, err := handshake.Decode([]byte(strings.Join(lines, "\n") + "\n"))
-	switch {
-	case err != nil:
-		t.Fatalf("communicator: the handshake %q: %v", lines, err)
-	case req == nil:
-		t.Fatalf("communicator: the handshake %q has no /join line", lines)
-	}
-	return &Messages{New(t, app, req)}
+	return Protocol(t, app, p, strings.Join(lines, "\n")+"\n")
 }

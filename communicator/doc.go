@@ -14,8 +14,8 @@
 //		})
 //	}
 //
-// WebSocket, Chat and HTTP open connections of portico's own protocols, New one of
-// any other. What the channel layer sends reaches the application as it does on a
+// WebSocket, Chat and HTTP open connections of portico's own protocols, Protocol one
+// of your own by its handshake, and New one of a request that you make. What the channel layer sends reaches the application as it does on a
 // server; send to its groups through the layer.
 //
 // # Concurrency and ordering
