@@ -25,7 +25,7 @@ unit: ## all tests whose packages changed, quickly
 	go test $(PACKAGES)
 
 alone: ## all tests again, each module with the versions its users get
-	@$(call each,$(MODULES),GOWORK=off go test -race -shuffle=on ./...)
+	@$(call each,$(MODULES) benchmarks,GOWORK=off go test -race -shuffle=on ./...)
 
 alloc: ## the allocation tests, which the race detector would disturb
 	scripts/alloc.sh
@@ -48,6 +48,7 @@ fmt: $(LINT) ## format the code
 
 lint: $(LINT) ## golangci-lint: mistakes, style, formatting and the direction of imports
 	@$(call each,$(MODULES),$(LINT) run ./...)
+	@$(call each,benchmarks,GOWORK=off $(LINT) run ./...)
 
 vet: ## go vet
 	go vet $(PACKAGES)
@@ -60,10 +61,12 @@ no-sleep: # a test waits for an event, or sleeps in virtual time
 		(echo 'these tests sleep on the real clock: use testing/synctest' && false)
 
 tidy: ## tidy every go.mod
-	@$(call each,$(MODULES) tools,go mod tidy)
+	@$(call each,$(MODULES),go mod tidy)
+	@$(call each,benchmarks tools,GOWORK=off go mod tidy)
 
 tidy-diff: # fails if `make tidy` would change a file
 	@$(call each,$(MODULES),go mod tidy -diff)
+	@$(call each,benchmarks,GOWORK=off go mod tidy -diff)
 
 deps: # what the tests need besides Go
 	scripts/deps.sh
