@@ -19,9 +19,6 @@ func (p *port) serveHTTP(requests bool) {
 	p.http = &fasthttp.Server{
 		Handler:               p.handle,
 		ReadBufferSize:        p.limits.Header,
-		ReadTimeout:           p.timeouts.Header,
-		WriteTimeout:          p.timeouts.Stall,
-		IdleTimeout:           p.timeouts.Idle,
 		Concurrency:           1 << 30, // connections are limited elsewhere
 		NoDefaultServerHeader: true,
 		NoDefaultContentType:  true,
@@ -49,9 +46,9 @@ func connState(c net.Conn, state fasthttp.ConnState) {
 	h := httpConnOf(c)
 	switch state {
 	case fasthttp.StateActive:
-		h.setIdle(false)
+		h.active()
 	case fasthttp.StateIdle:
-		h.setIdle(true)
+		h.answered()
 	case fasthttp.StateHijacked:
 		h.hijacked = true
 	}
@@ -67,7 +64,10 @@ func prepare(ctx *fasthttp.RequestCtx, req *protocol.Request) error {
 // connection became a WebSocket, which goes on by itself.
 func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
 	c.watch.Notify(c.hungUp)
-	h := &httpConn{conn: c, stall: p.timeouts.Stall, closed: make(chan struct{})}
+	if c.within(0) != nil {
+		return false // it is closed already
+	}
+	h := newHTTPConn(c)
 	var served net.Conn = h
 	if c.state != nil {
 		served = tlsConn{h}
@@ -90,6 +90,7 @@ func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
 
 // handle serves one request.
 func (p *port) handle(ctx *fasthttp.RequestCtx) {
+	httpConnOf(ctx.Conn()).inHead = false
 	if p.upgrader != nil && len(ctx.Request.Header.Peek(fasthttp.HeaderUpgrade)) > 0 && p.upgrade(ctx) {
 		return
 	}

@@ -12,20 +12,25 @@ import (
 	"github.com/portico-go/portico/internal/engine"
 )
 
-// writePart is how much of a long answer a client must take within stall.
+// writePart is how much of a long answer a client must take within Timeouts.Stall.
 const writePart = 64 << 10
 
 // errDetached ends the reads of fasthttp on a connection that it gave away.
 var errDetached = errors.New("server: the connection was given away")
 
-// An httpConn is a conn as fasthttp sees it.
+// An httpConn is a conn as fasthttp sees it. It keeps the limits of time itself:
+// fasthttp would set three deadlines for each request.
 type httpConn struct {
 	*conn
-	stall    time.Duration // of each part of a long answer
-	detached bool          // what fasthttp has read is all that it gets
-	upgraded bool          // it becomes a WebSocket, which closes it
-	hijacked bool          // fasthttp gave it to a handler, perhaps for that
-	ended    atomic.Bool   // nothing more comes
+	reads, writes deadline
+	wrote         time.Time // when the last write began
+	inHead        bool      // a request's head is being read
+	slowHead      bool      // and did not come in one piece
+
+	detached bool        // what fasthttp has read is all that it gets
+	upgraded bool        // it becomes a WebSocket, which closes it
+	hijacked bool        // fasthttp gave it to a handler, perhaps for that
+	ended    atomic.Bool // nothing more comes
 	closing  sync.Once
 	closed   chan struct{} // closed by Close
 }
@@ -48,10 +53,42 @@ func httpConnOf(c net.Conn) *httpConn {
 	return h
 }
 
-// Read implements net.Conn.
+func newHTTPConn(c *conn) *httpConn {
+	h := &httpConn{conn: c, closed: make(chan struct{})}
+	h.reads.set, h.writes.set = c.SetReadDeadline, c.SetWriteDeadline
+	h.reads.base = time.Now()
+	h.writes.base = h.reads.base
+	return h
+}
+
+// active is called when the first byte of a request is there, or is the first of
+// the connection to be read.
+func (h *httpConn) active() {
+	h.inHead, h.slowHead = true, false
+	h.setIdle(false)
+}
+
+// answered is called when a request was answered.
+func (h *httpConn) answered() {
+	h.inHead = false
+	if err := h.reads.extend(h.wrote, h.at.timeouts.Idle); err != nil {
+		_ = h.conn.Close() // it would be for ever; the next Read sees it
+	}
+	h.setIdle(true)
+}
+
+// Read implements net.Conn. What is left of a head must come in time, counted from
+// when its beginning did.
 func (h *httpConn) Read(p []byte) (int, error) {
 	if h.detached {
 		return 0, errDetached
+	}
+	if h.inHead && !h.slowHead && len(h.prefix) == 0 {
+		h.slowHead = true
+		if err := h.reads.set(time.Now().Add(h.at.timeouts.Header)); err != nil {
+			return 0, err
+		}
+		h.reads.forget()
 	}
 	n, err := h.conn.Read(p)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -60,14 +97,18 @@ func (h *httpConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements net.Conn. fasthttp bounds the time of a whole answer; a client
-// that takes each part of a long one in time may take longer.
+// Write implements net.Conn. The client must take each part of it in time.
 func (h *httpConn) Write(p []byte) (n int, err error) {
+	stall := h.at.timeouts.Stall
+	h.wrote = time.Now()
+	if err := h.writes.extend(h.wrote, stall); err != nil {
+		return 0, err
+	}
 	for len(p)-n > writePart {
 		m, err := h.conn.Write(p[n : n+writePart])
 		n += m
 		if err == nil {
-			err = h.SetWriteDeadline(time.Now().Add(h.stall))
+			err = h.writes.move(time.Now().Add(stall))
 		}
 		if err != nil {
 			return n, err
@@ -75,6 +116,20 @@ func (h *httpConn) Write(p []byte) (n int, err error) {
 	}
 	m, err := h.conn.Write(p[n:])
 	return n + m, err
+}
+
+// SetReadDeadline implements net.Conn, for whoever reads a request's body.
+func (h *httpConn) SetReadDeadline(t time.Time) error { return h.reads.lend(t) }
+
+// SetWriteDeadline implements net.Conn, for whoever streams an answer.
+func (h *httpConn) SetWriteDeadline(t time.Time) error { return h.writes.lend(t) }
+
+// SetDeadline implements net.Conn. It is called before the connection is given away:
+// who gets it sees to its deadlines.
+func (h *httpConn) SetDeadline(t time.Time) error {
+	h.reads.lent.Store(true)
+	h.writes.lent.Store(true)
+	return h.conn.SetDeadline(t)
 }
 
 // Close implements net.Conn. A client from which not everything was read gets its
