@@ -6,6 +6,9 @@ PLATFORMS = darwin windows
 LINT      = $(CURDIR)/bin/golangci-lint
 FUZZTIME ?= 20000x
 
+# A checkout may belong to another user than the one who tests it; git says nothing about it then.
+export GOFLAGS := $(shell go env GOFLAGS) -buildvcs=false
+
 each = set -e; for dir in $(1); do (cd $$dir && echo "in $$dir:" && $(2)); done
 
 .NOTPARALLEL:
