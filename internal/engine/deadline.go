@@ -28,7 +28,6 @@ func (m moment) plus(d time.Duration) moment { return m + moment((d+tick-1)/tick
 // to the first of them, or still to an earlier one that was lifted: then it looks
 // again when it fires.
 type deadlines struct {
-	timer    wheel.Timer
 	armed    moment // what timer is set to
 	limit    moment // of the handshake, of the close, of lingering
 	stuck    moment // for a handler to return
@@ -53,7 +52,8 @@ func (s *Stream) first() moment {
 
 // pingAt returns when to ask for a sign of life. s.mu is held.
 func (s *Stream) pingAt() moment {
-	if !s.pings || !s.open || s.closing || s.pong != 0 {
+	c, ok := s.codec.(protocol.PingAnswerer)
+	if !ok || s.engine.cfg.PingInterval < 0 || !s.open || s.closing || s.pong != 0 || !c.AnswersPing() {
 		return 0
 	}
 	return s.heard.plus(s.engine.cfg.PingInterval)

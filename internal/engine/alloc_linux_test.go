@@ -1,0 +1,90 @@
+//go:build !race
+
+package engine_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"testing"
+
+	"github.com/portico-go/portico/internal/engine"
+	"github.com/portico-go/portico/protocol"
+)
+
+// What stays in memory with each idle connection: all else is borrowed while
+// something happens.
+func TestStreamSize(t *testing.T) {
+	t.Logf("a stream has %d bytes", engine.StreamSize)
+	if engine.StreamSize > 208 { // a size class of the runtime
+		t.Errorf("a stream has %d bytes, more than 208", engine.StreamSize)
+	}
+}
+
+// An echoed message allocates nothing, whichever way the stream runs.
+func TestEchoAllocatesNothing(t *testing.T) {
+	for name, poller := range map[string]*engine.Poller{"portable": nil, "polled": newPoller(t)} {
+		t.Run(name, func(t *testing.T) {
+			client, server := tcp(t)
+			over := make(chan struct{})
+			e := engine.New(engine.Config{
+				Settings: &protocol.Settings{},
+				Poller:   poller,
+				Over:     func(*protocol.Request) { close(over) },
+			})
+			e.Serve(t.Context(), engine.Incoming{
+				Conn:    server,
+				Socket:  server,
+				Request: &protocol.Request{Protocol: "lines", Target: "/"},
+				Codec:   quiet{message: new(protocol.Message)},
+			}, protocol.ApplicationFunc(quietEcho))
+			read := func(n int) {
+				if _, err := io.ReadFull(client, make([]byte, n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			read(len("ok\n"))
+			message, answer := []byte("hello\n"), make([]byte, 6)
+			allocs := testing.AllocsPerRun(1000, func() {
+				if _, err := client.Write(message); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(client, answer); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if allocs != 0 {
+				t.Errorf("%v allocations per message, want none", allocs)
+			}
+			_ = client.Close()
+			<-over
+		})
+	}
+}
+
+// quiet is lines without what that allocates.
+type quiet struct {
+	lines
+	message *protocol.Message
+}
+
+func (c quiet) Decode(in []byte, emit func(protocol.Event) error) (int, error) {
+	n := bytes.LastIndexByte(in, '\n') + 1
+	if n == 0 {
+		return 0, nil
+	}
+	c.message.Data = in[:n-1]
+	return n, emit(c.message)
+}
+
+func quietEcho(_ context.Context, _ *protocol.Scope, conn *protocol.Conn) (protocol.Handler, error) {
+	return protocol.HandlerFunc(func(_ context.Context, ev protocol.Event) error {
+		switch ev := ev.(type) {
+		case *protocol.Connect:
+			return conn.Accept("", nil)
+		case *protocol.Message:
+			return conn.Send(ev)
+		}
+		return nil
+	}), nil
+}
