@@ -137,14 +137,12 @@ func (s *Stream) resume() {
 
 // written sees to the end when the last byte is out. s.mu is held.
 func (s *Stream) written() {
-	if !s.final && !s.broken || s.out != nil && !s.broken {
-		return
-	}
-	if !s.broken && !s.closedOut {
+	out := s.final && s.out == nil
+	if out && !s.broken && !s.closedOut {
 		s.closedOut = true
 		s.sock.closeWrite()
 	}
-	if s.ending {
+	if s.ending && (out || s.broken) {
 		s.box.Wake(sigWritten)
 	}
 }

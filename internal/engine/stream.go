@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/portico-go/portico/internal/mailbox"
+	"github.com/portico-go/portico/internal/wheel"
 	"github.com/portico-go/portico/protocol"
 )
 
@@ -66,10 +67,11 @@ type Stream struct {
 	sock   socket
 	box    mailbox.Box
 
-	mu sync.Mutex // guards what follows
+	mu    sync.Mutex // guards what follows
+	timer wheel.Timer
+	out   *outgoing
+	cause error // why it is finishing, unless the Lifecycle knows
 	deadlines
-	out    *outgoing
-	cause  error           // why it is finishing, unless the Lifecycle knows
 	early  mailbox.Signals // those that came before it was open
 	answer answer
 	left   int8 // of the handler and the socket, those that are not over
@@ -79,7 +81,6 @@ type Stream struct {
 // flags say where a stream is in its life.
 type flags struct {
 	awaits    bool // the peer answers a Close
-	pings     bool // the peer answers a Ping, and is to be asked
 	message   bool // this turn had a message; only turns touch it
 	connected bool // Connect has returned
 	open      bool // connected, accepted, and not finishing: may read
@@ -144,9 +145,6 @@ func (e *Engine) newStream(codec protocol.Codec) *Stream {
 	s := &Stream{engine: e, codec: codec, left: 2, flags: flags{held: true, inTurn: true}}
 	if c, ok := codec.(protocol.CloseAnswerer); ok {
 		s.awaits = c.AnswersClose()
-	}
-	if c, ok := codec.(protocol.PingAnswerer); ok {
-		s.pings = c.AnswersPing() && e.cfg.PingInterval > 0
 	}
 	s.box.Init(s)
 	return s
