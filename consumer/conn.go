@@ -34,13 +34,15 @@ func (c *Conn) Channel() string {
 }
 
 // Join makes the connection a member of a group until Leave or the connection's
-// end. It returns when the membership holds. The error matches
-// channellayer.ErrInvalidName for a bad name, and ErrNoLayer without a layer.
+// end. It returns when the membership holds; while the layer's broker is away that is
+// in this process, and everywhere once Messages.LayerChanged says that it is back. The
+// error matches channellayer.ErrInvalidName for a bad name, and ErrNoLayer without a
+// layer.
 func (c *Conn) Join(ctx context.Context, group string) error {
 	if err := c.inbox.subscribe(c); err != nil {
 		return err
 	}
-	return c.inbox.sub.Join(ctx, group)
+	return ignoreBrokerDown(c.inbox.sub.Join(ctx, group))
 }
 
 // Leave ends a membership; without one it does nothing.
@@ -62,22 +64,27 @@ func (c *Conn) SendEvent(ctx context.Context, channel, eventType string, value a
 
 // GroupSend sends a typed event to all members of a group, this connection
 // included if it is one; each member's consumer handles it by its type.
+//
+// That the layer's broker is away is no error: the members in this process have the
+// message, and all members are told by Messages.LayerChanged. Who must know of each
+// message uses the GroupSend of the channellayer.Hub.
 func (c *Conn) GroupSend(ctx context.Context, group, eventType string, value any, options ...channellayer.SendOption) error {
 	if c.layer == nil {
 		return ErrNoLayer
 	}
 	_, err := c.layer.GroupSend(ctx, group, channellayer.Event{Type: eventType, Value: value}, options...)
-	return err
+	return ignoreBrokerDown(err)
 }
 
 // Broadcast sends a value to the clients of all members of a group, this one
-// included if it is a member, rendered once for each framing.
+// included if it is a member, rendered once for each framing. What GroupSend says of a
+// broker that is away holds here too.
 func (c *Conn) Broadcast(ctx context.Context, group, eventType string, value any, options ...channellayer.SendOption) error {
 	if c.layer == nil {
 		return ErrNoLayer
 	}
 	_, err := c.layer.Broadcast(ctx, group, channellayer.Event{Type: eventType, Value: value}, options...)
-	return err
+	return ignoreBrokerDown(err)
 }
 
 // Reply sends a value to the connection's own client, in the rendering of its
@@ -88,6 +95,15 @@ func (c *Conn) Reply(value any) error {
 		return err
 	}
 	return c.Send(&protocol.Message{Data: data})
+}
+
+// ignoreBrokerDown takes what has been done in this process for done: a connection
+// must not end because others cannot be reached.
+func ignoreBrokerDown(err error) error {
+	if errors.Is(err, channellayer.ErrBrokerDown) {
+		return nil
+	}
+	return err
 }
 
 // ErrNoLayer is returned by a use of the channel layer in a consumer without one.

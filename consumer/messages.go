@@ -63,6 +63,13 @@ type Messages[C any] struct {
 	// a message never ends a connection. It must not block. nil ignores it.
 	Unhandled func(m *channellayer.Message, err error)
 
+	// LayerChanged handles the news that other processes of the layer cannot be
+	// reached, or can be again, for connections that are in a group: messages of
+	// other processes between ev.Since and now may be missing. It is the moment to
+	// tell the client, or to load anew what it shows. A layer without a broker never
+	// calls it. nil ignores it.
+	LayerChanged func(c *C, ctx context.Context, conn *Conn, ev channellayer.LayerEvent) error
+
 	// Posted handles what was posted with conn.Post or conn.PostAfter: timers, and
 	// events of your own. A nil Posted drops them.
 	Posted func(c *C, ctx context.Context, conn *Conn, ev protocol.Event) error

@@ -79,6 +79,12 @@ func (s *session[C]) readMail(ctx context.Context) error {
 }
 
 func (s *session[C]) handleMail(ctx context.Context, m *channellayer.Message) error {
+	if ev, ok := m.Layer(); ok {
+		if s.consumer.LayerChanged == nil {
+			return nil
+		}
+		return s.consumer.LayerChanged(s.state, ctx, &s.conn, ev)
+	}
 	if m.Kind == channellayer.KindBroadcast {
 		if s.conn.State() == protocol.StateConnecting {
 			if s.held == nil {
