@@ -39,7 +39,11 @@ func serve(t *testing.T) string {
 // serveOn runs the chat on a listener until stop is called, which waits for the end.
 func serveOn(t *testing.T, ln net.Listener) (stop func()) {
 	t.Helper()
-	app, err := chat()
+	hub, err := openLayer("memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := chat(hub)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,10 +2,16 @@
 // same room: three protocols on one port, through one chain of middleware.
 //
 //	go run ./examples/chat
+//
+// Several of them form one chat, on one Redis or NATS server:
+//
+//	go run ./examples/chat -addr 127.0.0.1:8001 -layer redis://127.0.0.1:6379
+//	go run ./examples/chat -addr 127.0.0.1:8002 -layer redis://127.0.0.1:6379
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -24,18 +30,24 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "listen on `HOST:PORT`")
+	layer := flag.String("layer", "memory", "share the rooms with others: memory (with nobody), or the `URL` of a server, redis://… or nats://…")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *addr); err != nil {
+	if err := run(ctx, *addr, *layer); err != nil {
 		fmt.Fprintln(os.Stderr, "chat:", err)
 		os.Exit(1)
 	}
 }
 
 // run serves the chat on addr until ctx is done, and then drains.
-func run(ctx context.Context, addr string) error {
-	app, err := chat()
+func run(ctx context.Context, addr, layer string) (err error) {
+	hub, err := openLayer(layer)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, hub.Close()) }()
+	app, err := chat(hub)
 	if err != nil {
 		return err
 	}
@@ -53,12 +65,8 @@ func run(ctx context.Context, addr string) error {
 }
 
 // chat returns the application: one tree for all protocols.
-func chat() (protocol.Application, error) {
+func chat(hub *channellayer.Hub) (protocol.Application, error) {
 	users, err := auth.Users(map[string]string{"alice": "wonderland", "bob": "builder", "carol": "singer"})
-	if err != nil {
-		return nil, err
-	}
-	hub, err := channellayer.New(channellayer.Config{})
 	if err != nil {
 		return nil, err
 	}

@@ -46,9 +46,9 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 }
 
 // start runs the chat on a port of its own.
-func start(t *testing.T) *program {
+func start(t *testing.T, args ...string) *program {
 	t.Helper()
-	p := &program{cmd: command(t, "-addr", "127.0.0.1:0")}
+	p := &program{cmd: command(t, append([]string{"-addr", "127.0.0.1:0"}, args...)...)}
 	p.cmd.Stderr = t.Output()
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {

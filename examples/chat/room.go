@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/portico-go/portico/auth"
 	"github.com/portico-go/portico/channellayer"
@@ -42,10 +43,11 @@ type member struct {
 // room returns the consumer of the rooms, for WebSocket and chat alike.
 func room(hub *channellayer.Hub) *consumer.Messages[member] {
 	return &consumer.Messages[member]{
-		Layer:      hub,
-		Connect:    (*member).connect,
-		Receive:    consumer.JSON((*member).say),
-		Broadcasts: consumer.Broadcasts{"said": consumer.Render[said]()},
+		Layer:        hub,
+		Connect:      (*member).connect,
+		Receive:      consumer.JSON((*member).say),
+		Broadcasts:   consumer.Broadcasts{"said": consumer.Render[said]()},
+		LayerChanged: (*member).layerChanged,
 	}
 }
 
@@ -74,6 +76,24 @@ func (m *member) say(ctx context.Context, c *consumer.Conn, in say) error {
 	return c.Broadcast(ctx, group(m.room), "said", said{
 		Room: m.room, From: m.name, Via: c.Scope().Protocol(), Text: in.Text,
 	})
+}
+
+// A notice is what the server itself says.
+type notice struct {
+	Room   string `json:"room"`
+	Notice string `json:"notice"`
+}
+
+// MarshalLine implements consumer.LineMarshaler. What people say begins with their name, so nobody forges this.
+func (n notice) MarshalLine() (string, error) { return consumer.Lines("* ", n.Notice), nil }
+
+// layerChanged tells a member who else reads along, and that there may be a gap.
+func (m *member) layerChanged(_ context.Context, c *consumer.Conn, ev channellayer.LayerEvent) error {
+	text := "the other servers are out of reach: you talk with those on this one"
+	if ev.Up {
+		text = "the other servers are back; what was said there since " + ev.Since.UTC().Format(time.TimeOnly) + " UTC may be missing"
+	}
+	return c.Reply(notice{Room: m.room, Notice: text})
 }
 
 // What a room takes.
