@@ -18,7 +18,7 @@ func TestAllocations(t *testing.T) {
 		"another cookie":  2,
 		"no cookie apart": 5, // three scopes, session, user
 		"untouched":       3, // two scopes, session
-		"cookie":          6, // and the store's key, and three strings of the session
+		"cookie":          3, // and the ID of the user
 	} {
 		if got := testing.AllocsPerRun(100, func() { all[name].run(t) }) - bare; got > most {
 			t.Errorf("%s: %v allocations more than a bare handler, at most %v are allowed", name, got, most)

@@ -82,9 +82,9 @@ func newBackends(c Config) (*backends, error) {
 	return b, nil
 }
 
-func (b *backends) named(name string) Backend {
+func (b *backends) named(name []byte) Backend {
 	for i, n := range b.names {
-		if n == name {
+		if n == string(name) {
 			return b.Backends[i]
 		}
 	}

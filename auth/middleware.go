@@ -137,30 +137,25 @@ func (b *backends) enter(ctx context.Context, id *identity, s *session.Session) 
 
 // resolve returns the session's user.
 func (b *backends) resolve(ctx context.Context, s *session.Session) (User, error) {
-	userID, ok, err := session.Get[string](ctx, s, sessionUser)
-	if err != nil || !ok {
+	var values [3][]byte
+	keys := [...]string{sessionUser, sessionBackend, sessionHash}
+	err := s.Strings(ctx, keys[:], values[:])
+	id, name, hash := values[0], values[1], values[2]
+	if err != nil || id == nil {
 		return Anonymous, err
-	}
-	name, _, err := session.Get[string](ctx, s, sessionBackend)
-	if err != nil {
-		return nil, err
 	}
 	backend := b.named(name)
 	if backend == nil {
 		return Anonymous, nil
 	}
-	user, err := backend.Get(ctx, userID)
+	user, err := backend.Get(ctx, string(id))
 	switch {
 	case errors.Is(err, ErrNoUser):
 		return Anonymous, nil
 	case err != nil:
 		return nil, fmt.Errorf("auth: backend %s did not return the session's user: %w", name, err)
 	}
-	hash, _, err := session.Get[string](ctx, s, sessionHash)
-	if err != nil {
-		return nil, err
-	}
-	if subtle.ConstantTimeCompare([]byte(hash), []byte(hashOf(user))) != 1 {
+	if subtle.ConstantTimeCompare(hash, []byte(hashOf(user))) != 1 {
 		return Anonymous, s.Flush(ctx)
 	}
 	return user, nil

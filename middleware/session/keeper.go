@@ -35,12 +35,14 @@ var (
 // store its hash.
 type stored struct {
 	store    CtxStore
-	replacer Replacer // nil if the store is none
+	replacer Replacer     // nil if the store is none
+	memory   *MemoryStore // nil if the store is none
 }
 
 func newStored(store Store) stored {
 	k := stored{store: asCtxStore(store)}
 	k.replacer, _ = store.(Replacer)
+	k.memory, _ = store.(*MemoryStore)
 	return k
 }
 
@@ -58,22 +60,33 @@ func newToken() string {
 // storeKey returns the name under which the store has a token's session, or false
 // for what cannot be a token of ours. Tokens are random, so a plain hash is enough.
 func storeKey(token string) (string, bool) {
-	if len(token) != tokenChars {
+	key, ok := hashToken(token)
+	if !ok {
 		return "", false
 	}
-	var in [tokenChars]byte
-	copy(in[:], token)
-	sum := sha256.Sum256(in[:])
-	var out [tokenChars]byte
-	base64.RawURLEncoding.Encode(out[:], sum[:])
-	return string(out[:]), true
+	return string(key[:]), true
+}
+
+func hashToken(token string) (key [tokenChars]byte, ok bool) {
+	if len(token) != tokenChars {
+		return key, false
+	}
+	copy(key[:], token)
+	sum := sha256.Sum256(key[:])
+	base64.RawURLEncoding.Encode(key[:], sum[:])
+	return key, true
 }
 
 func (k stored) find(ctx context.Context, value string) ([]byte, bool, error) {
-	key, ok := storeKey(value)
+	hash, ok := hashToken(value)
 	if !ok {
 		return nil, false, nil
 	}
+	if k.memory != nil {
+		block, found := k.memory.find(hash[:])
+		return block, found, nil
+	}
+	key := string(hash[:])
 	block, found, err := k.store.FindCtx(ctx, key)
 	if err != nil {
 		return nil, false, fmt.Errorf("session: the store did not find: %w", err)

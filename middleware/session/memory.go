@@ -32,13 +32,19 @@ func NewMemoryStore() *MemoryStore {
 
 // Find implements Store.
 func (m *MemoryStore) Find(token string) (b []byte, found bool, err error) {
+	b, found = m.find([]byte(token))
+	return b, found, nil
+}
+
+// find is Find for a token that need not become a string.
+func (m *MemoryStore) find(token []byte) (b []byte, found bool) {
 	m.mu.RLock()
-	e, ok := m.entries[token]
+	e, ok := m.entries[string(token)]
 	m.mu.RUnlock()
 	if !ok || !time.Now().Before(e.expiry) {
-		return nil, false, nil
+		return nil, false
 	}
-	return e.b, true, nil
+	return e.b, true
 }
 
 // Commit implements Store.

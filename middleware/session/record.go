@@ -63,6 +63,10 @@ const maxSeconds = 1 << 40
 
 // cutBytes cuts a length and that many bytes off b.
 func cutBytes(b []byte) (item, rest []byte, ok bool) {
+	if len(b) > 0 && int(b[0]) < min(0x80, len(b)) { // a length of one byte, as most are
+		end := 1 + int(b[0])
+		return b[1:end:end], b[end:], true
+	}
 	size, n := binary.Uvarint(b)
 	if n <= 0 || size > uint64(len(b)-n) {
 		return nil, nil, false
@@ -86,8 +90,10 @@ func (r record) all() iter.Seq2[[]byte, []byte] {
 }
 
 func (r record) get(key string) ([]byte, bool) {
-	for k, v := range r.all() {
-		if string(k) == key {
+	for rest := r.pairs; len(rest) > 0; {
+		var k, v []byte
+		k, rest, _ = cutBytes(rest)
+		if v, rest, _ = cutBytes(rest); string(k) == key {
 			return v, true
 		}
 	}

@@ -69,6 +69,34 @@ func Get[T any](ctx context.Context, s *Session, key string) (value T, ok bool, 
 	return value, true, nil
 }
 
+// Strings looks several keys up whose values are strings, without copying them:
+// values[i] becomes the string under keys[i], and nil if there is none. What it
+// finds must not be changed; it stays what it is when the session changes.
+func (s *Session) Strings(ctx context.Context, keys []string, values [][]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.load(ctx); err != nil {
+		return err
+	}
+	r := s.record()
+	for i, key := range keys {
+		raw, ok := s.lookup(r, key)
+		switch {
+		case !ok:
+			values[i] = nil
+		case plain(raw):
+			values[i] = raw[1 : len(raw)-1 : len(raw)-1]
+		default:
+			text, err := decode[string](raw)
+			if err != nil {
+				return fmt.Errorf("session: the value under %q is no string: %w", key, err)
+			}
+			values[i] = []byte(text)
+		}
+	}
+	return nil
+}
+
 // decode is apart from Get because what it decodes into is on the heap.
 func decode[T any](raw []byte) (value T, err error) {
 	err = json.Unmarshal(raw, &value)
@@ -94,13 +122,18 @@ func (s *Session) get(ctx context.Context, key string) ([]byte, bool, error) {
 	if err := s.load(ctx); err != nil {
 		return nil, false, err
 	}
+	value, ok := s.lookup(s.record(), key)
+	return value, ok, nil
+}
+
+// lookup looks in a session whose record was loaded. s.mu is held.
+func (s *Session) lookup(r record, key string) ([]byte, bool) {
 	if s.changes != nil {
 		if value, known := s.changes.get(key); known {
-			return value, value != nil, nil
+			return value, value != nil
 		}
 	}
-	value, ok := s.record().get(key)
-	return value, ok, nil
+	return r.get(key)
 }
 
 // Keys returns the keys that have values, in no particular order.
