@@ -1,5 +1,6 @@
 // Package channellayer lets connections, jobs and workers talk to each other: messages go to a channel, which has one reader, or to
-// a group, which has any number of members. A [Hub] is the layer of one process, in memory.
+// a group, which has any number of members. A [Hub] is the layer of one process, in memory; a [Broker] joins the hubs of several.
+// The rules are written out, with the form of what travels, in docs/channel-layer.md.
 //
 // # Usage
 //
@@ -21,9 +22,13 @@
 // A channel of one connection is named by [Hub.NewChannel]. Any other name is one that people agreed on, such as "thumbnails"; what is sent to it
 // before somebody reads it waits there, within the channel's capacity and expiry.
 //
+// With Config.Broker each hub is a node of one layer: groups and the channels of [Hub.NewChannel] reach from node to node. A group send is one publish, a node
+// without members of the group receives nothing for it, and members of the sender's node have it at once. When the broker goes, this process goes on by itself: sends and joins
+// do what they can here and return an error that matches [ErrBrokerDown], and members get a [LayerEvent], as they do when it is back.
+//
 // # Concurrency and ordering
 //
-// Everything is safe for concurrent use, and nothing waits for a receiver: a send puts the message into the queues of its receivers and returns.
+// Everything is safe for concurrent use, and nothing waits for a receiver: a send puts the message into the queues of its receivers, hands it to the broker if there is one, and returns.
 //
 // Order is guaranteed per sender and destination: of two sends that one goroutine makes one after the other to the same channel, or to the
 // same group, each receiver that gets both gets them in that order, events and broadcasts alike. So it is for two goroutines of this process
@@ -34,7 +39,7 @@
 // before is still delivered.
 //
 // Delivery is at most once. A message is lost when its receiver's queue is full, when it waits for longer than the expiry, and when the receiver closes
-// before it has read it. Each loss is counted ([Hub.Stats]) and reported (Config.Observer); a group send also returns its counts.
+// before it has read it; between nodes also when the broker goes. Each loss is counted ([Hub.Stats]) and reported (Config.Observer); a group send also returns its counts.
 //
 // # Limits
 //
@@ -44,7 +49,7 @@
 //
 // # Extending
 //
-// A [Codec] decides how values become bytes. [AppendEnvelope] and [ParseEnvelope] are the form in which messages travel between processes, and [Token]
+// A [Broker] is a handful of methods, which the package layertest proves. A [Codec] decides how values become bytes. [AppendEnvelope] and [ParseEnvelope] are the form in which messages travel between processes, and [Token]
 // turns a name into one that every broker accepts.
 //
 // # Errors
