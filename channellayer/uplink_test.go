@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -314,4 +315,19 @@ func TestWhoseChannel(t *testing.T) {
 			}
 		}
 	})
+}
+
+// The bytes of the specification's example are those that travel.
+func TestSpecifiedEnvelope(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/channel-layer.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := channellayer.AppendEnvelope(nil, &channellayer.Message{
+		Type: "t", Payload: []byte("1"), Header: channellayer.Header{{Key: "portico-node", Value: "AAAAAAAAAAAAA"}},
+	})
+	if want := fmt.Sprintf("% x", got); !strings.Contains(strings.ReplaceAll(string(page), "  ", " "), want) {
+		t.Errorf("the page does not have %s", want)
+	}
 }

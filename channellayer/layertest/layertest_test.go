@@ -1,6 +1,10 @@
 package layertest_test
 
 import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -27,5 +31,36 @@ func TestLoopback(t *testing.T) {
 	})
 	if n := server.Subscriptions(); n != 0 {
 		t.Errorf("%d subscriptions are left", n)
+	}
+}
+
+// The specification names a clause for each of its rules, and no clause of the suite is missing from it but those of a broker itself and of names.
+func TestSpecification(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/channel-layer.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []string
+	for line := range strings.Lines(string(page)) {
+		if cells := strings.Split(line, "|"); len(cells) == 5 && regexp.MustCompile(`^ [34]\.\d+ $`).MatchString(cells[1]) {
+			for _, m := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(cells[3], -1) {
+				named = append(named, m[1])
+			}
+		}
+	}
+	if len(named) < 20 {
+		t.Fatalf("the page names %d clauses only", len(named))
+	}
+	for _, name := range named {
+		if !slices.Contains(layertest.Clauses(), name) {
+			t.Errorf("the page names %s, which is no clause", name)
+		}
+	}
+	elsewhere := []string{"OneReaderPerChannel", "Names", "NamesAcrossNodes", "Kinds", "Close", "CloseOneNode"}
+	for _, name := range layertest.Clauses() {
+		if !slices.Contains(named, name) && !slices.Contains(elsewhere, name) && !strings.HasPrefix(name, "Broker") {
+			t.Errorf("the page does not name the clause %s", name)
+		}
 	}
 }

@@ -2,6 +2,9 @@ package redis_test
 
 import (
 	"context"
+	"errors"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -117,6 +120,47 @@ func TestPassword(t *testing.T) {
 			}
 		case want == "" || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "rabbit"):
 			t.Errorf("%s: %v, expected %q", url, err, want)
+		}
+	}
+}
+
+// The rights that the deployment page names are enough, and channels under another prefix are not among them.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/deployment.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile("with ACLs: `([^`]+)` and the channels `([^`]+)`").FindStringSubmatch(string(page))
+	if m == nil {
+		t.Fatal("the page names no rights")
+	}
+	s := launch(t, []string{"user default off", "user chat on >secret resetchannels " + m[2] + " " + m[1]})
+	for _, query := range []string{"", "?sharded=true&lanes=2", "?prefix=other:"} {
+		b, err := redis.Open("redis://chat:secret@" + s.addr + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hub, err := channellayer.New(channellayer.Config{Broker: b})
+		if query == "?prefix=other:" {
+			if err == nil || !strings.Contains(err.Error(), "NOPERM") {
+				t.Errorf("another prefix: %v, expected NOPERM", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer hub.Close()
+		sub, err := hub.Subscribe("c", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(sub.Join(t.Context(), "g"), sub.Leave(t.Context(), "g"), sub.Join(t.Context(), "h")); err != nil {
+			t.Error(err)
+		}
+		if _, err := hub.GroupSend(t.Context(), "h", channellayer.Event{Type: "t"}); err != nil {
+			t.Error(err)
 		}
 	}
 }

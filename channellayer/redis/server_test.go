@@ -16,7 +16,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2")) // sleeps 5 s before it closes connections
+	goleak.VerifyTestMain(m, // the client sleeps for seconds before it lets go of a Cluster's old servers
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
 }
 
 // patience is how long a test waits for a server.
@@ -24,7 +26,7 @@ const patience = 30 * time.Second
 
 // A server is a redis-server of its own, on a port and in a folder of its own.
 type server struct {
-	t      *testing.T
+	t      testing.TB
 	addr   string
 	config string // the path of its configuration, which it may rewrite
 	args   []string
@@ -32,7 +34,7 @@ type server struct {
 }
 
 // launch starts a server with these lines of configuration. With args "--sentinel" it is a Sentinel.
-func launch(t *testing.T, config []string, args ...string) *server {
+func launch(t testing.TB, config []string, args ...string) *server {
 	t.Helper()
 	s := &server{t: t, args: args, config: filepath.Join(t.TempDir(), "redis.conf")}
 	port := freePort(t)
@@ -52,7 +54,7 @@ func launch(t *testing.T, config []string, args ...string) *server {
 }
 
 // freePort returns a port that is free, as is the one 10,000 above, which a member of a Cluster uses for the others.
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	for range 100 {
 		ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,0 +1,12 @@
+package layertest
+
+// Clauses returns the names of all clauses.
+func Clauses() []string {
+	var names []string
+	for _, list := range [][]clause{aloneClauses, brokerClauses, togetherClauses, outageClauses} {
+		for _, c := range list {
+			names = append(names, c.name)
+		}
+	}
+	return names
+}
