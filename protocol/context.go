@@ -2,7 +2,7 @@ package protocol
 
 import (
 	"context"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -64,10 +64,12 @@ func (c *Conn) cancel(cause error) {
 // its cancellation, and CleanupTimeout to live, from when the first of them looks
 // at it. Few do, so the clock is read and a timer made only then.
 type cleanupContext struct {
-	parent context.Context // perhaps cancelled
+	parent context.Context               // perhaps cancelled
+	inner  atomic.Pointer[timeToCleanUp] // nil until it is needed
+}
 
-	mu     sync.Mutex
-	inner  context.Context // nil until it is needed
+type timeToCleanUp struct {
+	context.Context
 	cancel context.CancelFunc
 }
 
@@ -84,19 +86,19 @@ func (c *cleanupContext) Err() error { return c.current().Err() }
 func (c *cleanupContext) Value(key any) any { return c.current().Value(key) }
 
 func (c *cleanupContext) current() context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.inner == nil {
-		c.inner, c.cancel = context.WithTimeout(context.WithoutCancel(c.parent), CleanupTimeout)
+	if inner := c.inner.Load(); inner != nil {
+		return inner
 	}
-	return c.inner
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.parent), CleanupTimeout)
+	if !c.inner.CompareAndSwap(nil, &timeToCleanUp{ctx, cancel}) {
+		cancel() // somebody else was faster
+	}
+	return c.inner.Load()
 }
 
 // release stops the timer, if there is one.
 func (c *cleanupContext) release() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.cancel != nil {
-		c.cancel()
+	if inner := c.inner.Load(); inner != nil {
+		inner.cancel()
 	}
 }

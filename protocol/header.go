@@ -174,8 +174,14 @@ func (h Headers) Len() int {
 }
 
 func cutLine(s string) (line, rest string) {
-	line, rest, _ = strings.Cut(s, "\n")
-	return strings.TrimSuffix(line, "\r"), rest
+	end := strings.IndexByte(s, '\n')
+	if end < 0 {
+		return strings.TrimSuffix(s, "\r"), ""
+	}
+	if line, rest = s[:end], s[end+1:]; end > 0 && line[end-1] == '\r' {
+		line = line[:end-1]
+	}
+	return line, rest
 }
 
 func trimSpace(s string) string {

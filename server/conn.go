@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/portico-go/portico/internal/engine"
@@ -31,9 +32,10 @@ type conn struct {
 	prefix   []byte // read, to be read again
 	counted  string // under what it is counted per client
 
+	idle   atomic.Bool // waits for a request or its first bytes: may be closed at any time
+	typing atomic.Bool // in the handshake of a codec protocol: may be refused at any time
+
 	mu       sync.Mutex
-	idle     bool // waits for a request or its first bytes: may be closed at any time
-	typing   bool // in the handshake of a codec protocol: may be refused at any time
 	served   bool // nobody reads or writes any more
 	requests []request
 	cause    error // why requests are cancelled, also those to come
@@ -128,26 +130,19 @@ func (r *replay) Read(p []byte) (int, error) {
 
 // setIdle says whether nothing is lost when the connection is closed.
 func (c *conn) setIdle(idle bool) {
-	c.mu.Lock()
-	c.idle = idle
-	c.mu.Unlock()
+	c.idle.Store(idle)
 	if idle && c.at.srv.draining.Load() {
 		_ = c.socket.Close() // nothing is lost
 	}
 }
 
 // isIdle reports whether nothing is lost when the connection is closed.
-func (c *conn) isIdle() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.idle
-}
+func (c *conn) isIdle() bool { return c.idle.Load() }
 
 // setTyping says whether the connection is in a handshake that can be refused.
 func (c *conn) setTyping(typing bool) {
-	c.mu.Lock()
-	c.idle, c.typing = false, typing
-	c.mu.Unlock()
+	c.idle.Store(false)
+	c.typing.Store(typing)
 	if typing && c.at.srv.draining.Load() {
 		_ = c.Conn.SetReadDeadline(longAgo) // ends the handshake
 	}
@@ -155,12 +150,10 @@ func (c *conn) setTyping(typing bool) {
 
 // drain ends the connection if nothing is being worked on.
 func (c *conn) drain() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
-	case c.idle:
+	case c.idle.Load():
 		_ = c.socket.Close() // nothing is lost
-	case c.typing:
+	case c.typing.Load():
 		_ = c.Conn.SetReadDeadline(longAgo) // ends the handshake
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -22,10 +23,11 @@ var errDetached = errors.New("server: the connection was given away")
 // fasthttp would set three deadlines for each request.
 type httpConn struct {
 	*conn
-	reads, writes deadline
-	wrote         time.Time // when the last write began
-	inHead        bool      // a request's head is being read
-	slowHead      bool      // and did not come in one piece
+	clientAddr, serverAddr netip.AddrPort
+	reads, writes          deadline
+	wrote                  time.Time // when the last write began
+	inHead                 bool      // a request's head is being read
+	slowHead               bool      // and did not come in one piece
 
 	detached bool        // what fasthttp has read is all that it gets
 	upgraded bool        // it becomes a WebSocket, which closes it
@@ -54,12 +56,15 @@ func httpConnOf(c net.Conn) *httpConn {
 }
 
 func newHTTPConn(c *conn) *httpConn {
-	h := &httpConn{conn: c, closed: make(chan struct{})}
+	h := &httpConn{conn: c, clientAddr: addressOf(c.client), serverAddr: addressOf(c.local), closed: make(chan struct{})}
 	h.reads.set, h.writes.set = c.SetReadDeadline, c.SetWriteDeadline
 	h.reads.base = time.Now()
 	h.writes.base = h.reads.base
 	return h
 }
+
+// AddrPorts implements http.Addressed.
+func (h *httpConn) AddrPorts() (client, server netip.AddrPort) { return h.clientAddr, h.serverAddr }
 
 // active is called when the first byte of a request is there, or is the first of
 // the connection to be read.

@@ -121,8 +121,8 @@ func (p *port) admit(socket net.Conn) {
 		at:     p,
 		client: socket.RemoteAddr(),
 		local:  socket.LocalAddr(),
-		idle:   true,
 	}
+	c.idle.Store(true)
 	if !p.srv.add(c) {
 		_ = socket.Close() // it was never served
 		return

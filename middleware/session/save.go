@@ -280,10 +280,10 @@ func (s *Session) after(ctx context.Context, ev protocol.Event, failed error) er
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	end, over := ev.(*protocol.Disconnect)
-	if s.scope != nil && !over && !s.scope.HeadersSent() {
+	unanswered := !s.headOut()
+	if unanswered && !over {
 		return failed
 	}
-	unanswered := s.scope != nil && !s.scope.HeadersSent()
 	s.scope = nil
 	s.watch.Store(false)
 	switch {

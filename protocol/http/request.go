@@ -24,12 +24,21 @@ func NewRequest(ctx *fasthttp.RequestCtx) (*protocol.Request, error) {
 	return req, fillRequest(req, ctx)
 }
 
+// Addressed is a net.Conn that knows the addresses of its ends, not valid for what is
+// no TCP connection, so that they are not worked out for each request.
+type Addressed interface {
+	AddrPorts() (client, server netip.AddrPort)
+}
+
 func fillRequest(req *protocol.Request, ctx *fasthttp.RequestCtx) error {
 	h := &ctx.Request.Header
 	req.Protocol = "http"
 	req.Method = internMethod(h.Method())
-	req.Client = addrPort(ctx.RemoteAddr())
-	req.Server = addrPort(ctx.LocalAddr())
+	if a, ok := ctx.Conn().(Addressed); ok {
+		req.Client, req.Server = a.AddrPorts()
+	} else {
+		req.Client, req.Server = addrPort(ctx.RemoteAddr()), addrPort(ctx.LocalAddr())
+	}
 	req.Scheme = "http"
 	if ctx.IsTLS() {
 		req.Scheme = "https"
