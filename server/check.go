@@ -133,6 +133,7 @@ func (l Limits) check() error {
 	for name, v := range map[string]int64{
 		"Connections": int64(l.Connections), "ConnectionsPerIP": int64(l.ConnectionsPerIP), "Header": int64(l.Header),
 		"Body": l.Body, "Frame": int64(l.Frame), "Message": int64(l.Message), "Queue": int64(l.Queue),
+		"Buffered": int64(l.Buffered),
 	} {
 		if v < 0 {
 			errs = append(errs, fmt.Errorf("server: Limits.%s is %d: it must not be negative, and 0 is the default", name, v))

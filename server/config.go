@@ -60,6 +60,10 @@ type Limits struct {
 	// Queue is how many bytes may wait for one client to read them. A client that
 	// lets more pile up is closed with 1013. Default 1 MiB.
 	Queue int
+	// Buffered is how many bytes may wait for all clients of the server together. When
+	// there are more, those that read slowest are closed. Only in Config: a Listener has
+	// none of its own. Default 256 MiB.
+	Buffered int
 }
 
 // Timeouts bound how long things may take. 0 stands for the default; a Listener
@@ -111,6 +115,7 @@ func (l Limits) over(base Limits) Limits {
 	inherit(&l.Frame, base.Frame)
 	inherit(&l.Message, base.Message)
 	inherit(&l.Queue, base.Queue)
+	inherit(&l.Buffered, base.Buffered)
 	return l
 }
 
@@ -145,6 +150,7 @@ func defaultLimits() Limits {
 		Frame:       1 << 20,
 		Message:     1 << 20,
 		Queue:       1 << 20,
+		Buffered:    256 << 20,
 	}
 }
 

@@ -57,6 +57,7 @@ func newPort(s *Server, l Listener, ln net.Listener) *port {
 		WriteTimeout:     p.timeouts.Stall,
 		HandlerTimeout:   p.timeouts.Handler,
 		MaxQueued:        p.limits.Queue,
+		Budget:           s.budget,
 		MaxPending:       p.limits.Frame + 64<<10,
 		PingInterval:     p.timeouts.Ping,
 		PongTimeout:      p.timeouts.Pong,
@@ -81,11 +82,13 @@ func newPort(s *Server, l Listener, ln net.Listener) *port {
 const (
 	firstBackoff = 5 * time.Millisecond
 	lastBackoff  = time.Second
+	warnEvery    = time.Minute // that connections cannot be accepted
 )
 
 // accept accepts connections until the listener is closed, which is no error.
 func (p *port) accept() error {
 	backoff := time.Duration(0)
+	var warned time.Time
 	for {
 		c, err := p.ln.Accept()
 		switch {
@@ -97,7 +100,8 @@ func (p *port) accept() error {
 		case !temporary(err):
 			return err
 		default:
-			if backoff == 0 {
+			if time.Since(warned) > warnEvery {
+				warned = time.Now()
 				p.srv.log.Warn("cannot accept connections for now", zap.Stringer("address", p.ln.Addr()), zap.Error(err))
 			}
 			backoff = min(max(2*backoff, firstBackoff), lastBackoff)

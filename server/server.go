@@ -33,6 +33,7 @@ type Server struct {
 	timeouts Timeouts
 	watcher  *engine.Watcher
 	poller   *engine.Poller // nil if Config.Portable
+	budget   *engine.Budget
 	settings *protocol.Settings
 	base     context.Context // the parent of all connections' contexts
 	cancel   context.CancelCauseFunc
@@ -61,6 +62,7 @@ func New(app protocol.Application, cfg Config) *Server {
 		perIP:     make(map[string]int),
 		over:      make(chan struct{}),
 	}
+	s.budget = engine.NewBudget(s.limits.Buffered)
 	if s.log == nil {
 		s.log = defaultLogger()
 	}

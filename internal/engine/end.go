@@ -123,6 +123,7 @@ func (s *Stream) breakOff() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken = true
+	s.uncharge()
 	s.out = nil // not to be used again: it may be being written
 	s.sock.abandon()
 	s.written()

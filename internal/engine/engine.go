@@ -27,6 +27,8 @@ type Config struct {
 	// MaxQueued bounds the bytes that wait to be sent to one peer. A message on an
 	// empty queue may be larger. Default 1 MiB.
 	MaxQueued int
+	// Budget bounds what waits for all peers together. Default: without bounds.
+	Budget *Budget
 	// MaxPending bounds the bytes that a codec may leave undecoded: the largest
 	// frame with its header. Default 1 MiB and 64 KiB.
 	MaxPending int
@@ -64,6 +66,9 @@ func (c Config) withDefaults() Config {
 	set(&c.PongTimeout, 30*time.Second)
 	if c.MaxQueued == 0 {
 		c.MaxQueued = 1 << 20
+	}
+	if c.Budget == nil {
+		c.Budget = NewBudget(0)
 	}
 	if c.MaxPending == 0 {
 		c.MaxPending = 1<<20 + 64<<10

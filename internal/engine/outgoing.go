@@ -25,6 +25,8 @@ type outgoing struct {
 	next   []byte // what was queued meanwhile
 	since  moment // when the oldest byte was found to wait, or 0
 	behind moment // when the first byte of next was queued behind flight
+
+	charged int // what of it the budget knows
 }
 
 // waiting returns how many bytes wait.
@@ -58,6 +60,9 @@ func (s *Stream) push(ev protocol.Event, last, final bool) error {
 		o.next = buf
 		if before == 0 && len(o.flight) > 0 {
 			o.behind = s.engine.now()
+		}
+		if o.since != 0 {
+			s.charge()
 		}
 	}
 	switch {
@@ -110,6 +115,7 @@ func (s *Stream) send() {
 			if o.since == 0 {
 				o.since = s.engine.now()
 			}
+			s.charge()
 			s.arm()
 			return
 		default:
@@ -120,8 +126,28 @@ func (s *Stream) send() {
 	}
 }
 
+// charge lets the budget know what waits, if it does not know it well enough. s.mu
+// is held.
+func (s *Stream) charge() {
+	o := s.out
+	is := o.waiting() / chargeStep * chargeStep
+	if is != o.charged {
+		s.engine.cfg.Budget.charge(s, o.charged, is)
+		o.charged = is
+	}
+}
+
+// uncharge is called when nothing waits any more. s.mu is held.
+func (s *Stream) uncharge() {
+	if s.out != nil && s.out.charged > 0 {
+		s.engine.cfg.Budget.charge(s, s.out.charged, 0)
+		s.out.charged = 0
+	}
+}
+
 // dropOutgoing gives the queue back. s.mu is held.
 func (s *Stream) dropOutgoing() {
+	s.uncharge()
 	s.engine.putOutgoing(s.out)
 	s.out = nil
 }

@@ -338,8 +338,13 @@ func (s *Stream) handshakeOver() {
 
 // tooSlow closes a connection whose peer does not read.
 func (s *Stream) tooSlow() {
+	s.observeDrop()
+	s.life.Terminate(protocol.ErrSlow)
+}
+
+// observeDrop tells the observer that what was sent does not arrive.
+func (s *Stream) observeDrop() {
 	if o := s.engine.cfg.Settings.Observer; o != nil {
 		o.Observe(protocol.Observation{Kind: protocol.Dropped, Conn: s.life.Conn(), Err: protocol.ErrSlow})
 	}
-	s.life.Terminate(protocol.ErrSlow)
 }
