@@ -223,13 +223,19 @@ func (p *tap) Publish(ctx context.Context, subject string, envelope []byte) erro
 }
 
 func (p *tap) Subscribe(ctx context.Context, subjects ...string) error {
-	p.subscribed.Add(int64(len(subjects)))
-	return p.Broker.Subscribe(ctx, subjects...)
+	return p.count(int64(len(subjects)), p.Broker.Subscribe(ctx, subjects...))
 }
 
 func (p *tap) Unsubscribe(ctx context.Context, subjects ...string) error {
-	p.subscribed.Add(-int64(len(subjects)))
-	return p.Broker.Unsubscribe(ctx, subjects...)
+	return p.count(-int64(len(subjects)), p.Broker.Unsubscribe(ctx, subjects...))
+}
+
+// count counts subscriptions when the broker has confirmed that they begin or end.
+func (p *tap) count(n int64, err error) error {
+	if err == nil {
+		p.subscribed.Add(n)
+	}
+	return err
 }
 
 type tapped struct {

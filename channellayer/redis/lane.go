@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -17,22 +16,24 @@ import (
 type lane struct {
 	broker   *Broker
 	prefix   string
-	echo     string // a channel of this lane alone
+	echo     *echo
 	conn     rueidis.DedicatedClient
 	broken   <-chan error
 	receiver channellayer.Receiver
-	heard    atomic.Int64 // when the echo came last, in Unix nanoseconds
 	leaving  atomic.Int32 // unsubscribes under way
 	moved    chan struct{}
 }
 
 func (b *Broker) openLane(ctx context.Context, client rueidis.Client, i int) (*lane, error) {
 	l := &lane{broker: b, prefix: b.lanePrefix(i), receiver: b.receiver, moved: make(chan struct{}, 1)}
-	l.echo = l.prefix + "echo." + rand.Text()
-	l.heard.Store(time.Now().UnixNano())
+	l.echo = newEcho(l.prefix)
 	l.conn, _ = client.Dedicate()
 	l.broken = l.conn.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: l.message, OnSubscription: l.subscription})
-	if err := l.subscribe(ctx, []string{l.echo}); err != nil {
+	err := l.subscribe(ctx, []string{l.echo.channel})
+	if err == nil {
+		err = l.prove(ctx, client)
+	}
+	if err != nil {
 		l.close()
 		return nil, err
 	}
@@ -41,8 +42,8 @@ func (b *Broker) openLane(ctx context.Context, client rueidis.Client, i int) (*l
 
 // message is called by the goroutine that reads the connection.
 func (l *lane) message(m rueidis.PubSubMessage) {
-	if m.Channel == l.echo {
-		l.heard.Store(time.Now().UnixNano())
+	if m.Channel == l.echo.channel {
+		l.echo.answer(m.Message)
 		return
 	}
 	l.receiver.Message(l.trim(m.Channel), []byte(m.Message))
@@ -86,8 +87,7 @@ func (l *lane) unsubscribe(ctx context.Context, channels []string) error {
 	return nil
 }
 
-// watch returns why the lane has broken. Its echo takes the way of all messages: it is not enough that both connections live, they have to lead
-// to the same server.
+// watch returns why the lane has broken.
 func (l *lane) watch(ctx context.Context, client rueidis.Client) error {
 	ticker := time.NewTicker(beat)
 	defer ticker.Stop()
@@ -104,12 +104,10 @@ func (l *lane) watch(ctx context.Context, client rueidis.Client) error {
 			return errors.New("redis: the hash slot moved to another server")
 		case <-ticker.C:
 		}
-		if quiet := time.Since(time.Unix(0, l.heard.Load())); quiet > silence {
-			return fmt.Errorf("redis: what this node sends to itself has not come back for %v", quiet.Round(time.Second))
+		if quiet, _ := l.echo.missing(); quiet > silence {
+			return fmt.Errorf("redis: what this node sends to itself has not come for %v", quiet.Round(time.Second))
 		}
-		attempt, cancel := context.WithTimeout(ctx, beat)
-		_ = client.Do(attempt, client.B().Arbitrary(l.broker.publish()).Keys(l.echo).Args("").Build()).Error() // the missing echo is what counts
-		cancel()
+		l.call(ctx, client)
 	}
 }
 
