@@ -6,20 +6,24 @@
 // A [Stream] is one connection. It implements protocol.Transport, drives a
 // protocol.Lifecycle, and takes its turns through a mailbox, so that what the peer
 // sent, what was posted and the end never overlap. An [Engine] is what the streams
-// of one server share.
+// of one listener share. A [Poller] tells streams what their sockets are ready for:
+// an idle one has no goroutine, no buffer and no timer of the runtime.
 //
 // # Usage
 //
-//	e := engine.New(engine.Config{Settings: settings})
+//	poller, err := engine.NewPoller()
+//	e := engine.New(engine.Config{Settings: settings, Poller: poller, Over: over})
 //	…
-//	e.Serve(ctx, engine.Incoming{Conn: conn, Request: req, Codec: codec}, app) // a goroutine per connection
+//	e.Serve(ctx, engine.Incoming{Conn: conn, Socket: conn, Request: req, Codec: codec}, app)
 //
 // # Concurrency and ordering
 //
 // A stream's first turn opens the application and connects it. What it sends waits
 // until Connect has returned, with the answer first; then mail that came meanwhile
-// is handled; then reading starts. A turn decodes at most 64 KiB, and its replies
-// leave in one write. A FIN of the peer is a half-close: what came before it is
+// is handled; then reading starts. An event of the poller starts a turn on a new
+// goroutine. A turn reads and decodes at most 64 KiB and then queues behind the others;
+// its replies leave in one write, at its end, at 64 KiB, on Flush, or after a
+// millisecond if a handler takes longer. A FIN of the peer is a half-close: what came before it is
 // handled and answered. The end is the last turn: what is queued is written, the
 // socket is closed, and the handler gets its Disconnect.
 //
@@ -27,13 +31,15 @@
 //
 // What is queued for a peer is bounded in bytes, and in time by the oldest byte:
 // a peer that reads too slowly is closed and never holds up a handler. What the
-// codec leaves of the input is bounded too. A handshake and a close have deadlines.
+// codec leaves of the input is bounded too. A [Budget] bounds what is queued for all
+// peers. A handshake, a close, a peer's silence, a connection's idleness and its life
+// have deadlines, which are up to a tenth of a second late.
 //
 // # Extending
 //
-// This is the portable path: a goroutine per connection on any net.Conn, also one
-// in memory. What reads (Stream.run) and what writes (outgoing) know nothing
-// of each other but the stream's mailbox and its lock.
+// What moves bytes is a socket: a descriptor on Linux, and piped for any net.Conn,
+// also one in memory, with a goroutine that reads and one for each write. All else
+// is the same for both.
 //
 // # Errors
 //
