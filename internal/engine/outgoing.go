@@ -26,7 +26,8 @@ type outgoing struct {
 	since  moment // when the oldest byte was found to wait, or 0
 	behind moment // when the first byte of next was queued behind flight
 
-	charged int // what of it the budget knows
+	charged int   // what of it the budget knows
+	marks   []int // where the messages in next begin, while flight is being written
 }
 
 // waiting returns how many bytes wait.
@@ -55,12 +56,15 @@ func (s *Stream) push(ev protocol.Event, last, final bool) error {
 			return err
 		}
 	case !last && waiting > 0 && waiting+len(buf)-before > s.engine.cfg.MaxQueued:
-		return errFull
-	default:
-		o.next = buf
-		if before == 0 && len(o.flight) > 0 {
-			o.behind = s.engine.now()
+		if !s.makeRoom(len(buf) - before) {
+			return errFull
 		}
+		if buf, err = s.encode(o.next, ev); err != nil { // again: what it was behind has moved
+			return err
+		}
+		s.queue(buf)
+	default:
+		s.queue(buf)
 		if o.since != 0 {
 			s.charge()
 		}
@@ -80,6 +84,48 @@ func (s *Stream) push(ev protocol.Event, last, final bool) error {
 		s.engine.sweep.add(s)
 	}
 	return nil
+}
+
+// queue makes buf, which has a message more, the queue behind what is being written.
+// s.mu is held.
+func (s *Stream) queue(buf []byte) {
+	o := s.out
+	if len(o.flight) > 0 {
+		if len(o.next) == 0 {
+			o.behind = s.engine.now()
+		}
+		o.marks = append(o.marks, len(o.next))
+	}
+	o.next = buf
+}
+
+// makeRoom drops what waits longest, if the connection is one that can lose it, and
+// reports whether there is room for n bytes then. What is being written stays, and
+// so does what is behind marks: an answer, for one. s.mu is held.
+func (s *Stream) makeRoom(n int) bool {
+	o := s.out
+	if len(o.marks) == 0 || o.marks[0] != 0 || s.life.Conn().Overflow() != protocol.DropOldest {
+		return false
+	}
+	excess := o.waiting() + n - s.engine.cfg.MaxQueued
+	drop, cut := 0, 0
+	for drop < len(o.marks) && cut < excess {
+		drop++
+		cut = len(o.next)
+		if drop < len(o.marks) {
+			cut = o.marks[drop]
+		}
+	}
+	if cut < excess {
+		return false
+	}
+	o.next = append(o.next[:0], o.next[cut:]...)
+	o.marks = append(o.marks[:0], o.marks[drop:]...)
+	for i := range o.marks {
+		o.marks[i] -= cut
+	}
+	go s.observeDrop() // not here: locks are held
+	return true
 }
 
 // encode is Codec.Append with a net below: it is also called where nothing else
@@ -105,6 +151,7 @@ func (s *Stream) send() {
 				return
 			}
 			o.flight, o.next, o.sent = o.next, o.flight[:0], 0
+			o.marks = o.marks[:0]
 			o.since, o.behind = o.behind, 0
 		}
 		n, err := s.sock.write(o.flight[o.sent:])
@@ -188,6 +235,6 @@ func (e *Engine) putOutgoing(o *outgoing) {
 		}
 		return b[:0]
 	}
-	*o = outgoing{flight: keep(o.flight), next: keep(o.next)}
+	*o = outgoing{flight: keep(o.flight), next: keep(o.next), marks: o.marks[:0]}
 	e.outgoings.Put(o)
 }

@@ -262,6 +262,10 @@ func (s *Stream) Send(ev protocol.Event) error {
 	}
 	err := s.push(ev, false, false)
 	if errors.Is(err, errFull) {
+		if s.life.Conn().Overflow() != protocol.CloseSlow {
+			go s.observeDrop() // not here: the Conn's lock is held
+			return nil
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if !s.full {

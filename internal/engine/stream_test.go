@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -412,6 +413,43 @@ func TestSlowPeer(t *testing.T) {
 			t.Error("the dropped message was not reported")
 		}
 	})
+}
+
+// A connection that can lose messages loses the newest or the oldest of those that
+// wait, and goes on.
+func TestOverflow(t *testing.T) {
+	for name, c := range map[string]struct {
+		overflow protocol.Overflow
+		want     []string // of "0" to "19", each with 100 bytes; "0" is being written
+	}{
+		"newest": {protocol.DropNewest, []string{"0", "1", "2", "3", "4", "5", "6", "7", "8"}},
+		"oldest": {protocol.DropOldest, []string{"0", "12", "13", "14", "15", "16", "17", "18", "19"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &handler{}
+				app := protocol.OnOverflow(c.overflow)(h)
+				p := serve(t, app, lines{}, func(cfg *engine.Config) { cfg.MaxQueued = 1000 })
+				p.want("ok")
+				synctest.Wait()
+				pad := strings.Repeat("x", 100)
+				for i := range 20 {
+					if err := h.conn.SendText(strconv.Itoa(i) + pad); err != nil {
+						t.Fatal(err)
+					}
+					synctest.Wait()
+				}
+				for _, want := range c.want {
+					p.want(want + pad)
+				}
+				_ = h.conn.SendText("then")
+				p.want("then")
+				if !p.seen.has("drop") {
+					t.Error("the dropped messages were not reported")
+				}
+			})
+		})
+	}
 }
 
 func TestWriteTimeout(t *testing.T) {
