@@ -36,6 +36,9 @@ func (l *link) answered() {
 
 // want says that a group has members here.
 func (u *uplink) want(name string) {
+	if u.hub.local(name) {
+		return
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.closed {

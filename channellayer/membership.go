@@ -14,6 +14,8 @@ type rare struct {
 	groups []*membership          // beyond the first, which is in the subscription itself
 	index  map[string]*membership // the same by group name, once there are many
 	ready  chan struct{}          // what Receive waits on; never changes
+
+	closers []*closer // whom the end of the subscription is told
 }
 
 const (

@@ -109,7 +109,7 @@ func (h *Hub) groupSend(ctx context.Context, group string, kind Kind, ev Event, 
 		return Delivery{}, err
 	}
 	d := h.fanOut(group, m)
-	if h.uplink != nil {
+	if h.uplink != nil && !h.local(group) {
 		err = h.uplink.publish(ctx, groupSubject+Token(group), "", m)
 	}
 	return d, err

@@ -172,6 +172,10 @@ func (s *Subscription) close() {
 	waiting := s.queue
 	s.queue = queue{}
 	own, r := s.own.group, s.rare
+	var closers []*closer
+	if r != nil {
+		closers, r.closers = r.closers, nil
+	}
 	s.mu.Unlock()
 
 	// Nobody ties or unties a membership of a closed subscription, so this needs no lock that a sender could wait for.
@@ -188,6 +192,9 @@ func (s *Subscription) close() {
 	}
 	for m := waiting.pop(&h.rings); m != nil; m = waiting.pop(&h.rings) {
 		h.lost(s.name, m, DropClosed)
+	}
+	for _, c := range closers {
+		c.f()
 	}
 }
 

@@ -140,6 +140,9 @@ func (u *uplink) fall(err error) {
 // confirmed waits until the broker has confirmed that it delivers a group's messages to this node. An error says that the membership is of this
 // process only for now; it matches ErrBrokerDown, or is the context's.
 func (u *uplink) confirmed(ctx context.Context, name string) error {
+	if u.hub.local(name) {
+		return nil
+	}
 	u.mu.Lock()
 	l, _ := u.find(name)
 	if l == nil || u.subscribed(l) || !u.connected {
