@@ -32,10 +32,11 @@ type Communicator struct {
 	// Timeout is how long calls wait for the application.
 	Timeout time.Duration
 
-	life   *protocol.Lifecycle
-	app    protocol.Application
-	box    mailbox.Box
-	opened bool
+	life    *protocol.Lifecycle
+	app     protocol.Application
+	box     mailbox.Box
+	runners mailbox.Runners
+	opened  bool
 
 	mu       sync.Mutex
 	sent     []protocol.Event // by the application, not received yet
@@ -277,6 +278,9 @@ func (s *side) HandleEvent(ev protocol.Event) { _ = s.life.Deliver(ev) } // Obse
 
 // TurnOver implements mailbox.Owner.
 func (s *side) TurnOver() {}
+
+// Runners implements mailbox.Owner.
+func (s *side) Runners() *mailbox.Runners { return &s.runners }
 
 // Observe implements protocol.Observer.
 func (s *side) Observe(o protocol.Observation) {

@@ -60,6 +60,9 @@ func (s *Stream) adopt(in Incoming) error {
 	return nil
 }
 
+// runners implements socket.
+func (d *descriptor) runners() *mailbox.Runners { return &d.set.runners }
+
 // begin implements socket: what has come already was noted.
 func (d *descriptor) begin() {}
 

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portico-go/portico/internal/mailbox"
 	"github.com/portico-go/portico/internal/wheel"
 	"github.com/portico-go/portico/protocol"
 )
@@ -88,6 +89,7 @@ type Engine struct {
 	cfg       Config
 	epoch     time.Time
 	wheel     *wheel.Wheel
+	runners   mailbox.Runners // of the streams that the Poller does not know
 	sweep     sweep
 	buffers   bufferPool
 	incomings sync.Pool

@@ -50,6 +50,9 @@ func (p *piped) watching() {
 	go p.run()
 }
 
+// runners implements socket.
+func (p *piped) runners() *mailbox.Runners { return &p.s.engine.runners }
+
 // begin implements socket.
 func (p *piped) begin() {
 	if !p.begun {

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/portico-go/portico/internal/mailbox"
 )
 
 // A Poller tells streams what their sockets are ready for. It has one set of
@@ -64,6 +66,8 @@ type pollSet struct {
 	file *os.File
 	fd   int
 	done chan struct{}
+
+	runners mailbox.Runners // of the streams in the set
 
 	mu    sync.Mutex
 	pages []*page

@@ -44,6 +44,8 @@ type socket interface {
 	closeWrite()
 	// abandon breaks the connection off; it is still to be shut.
 	abandon()
+	// runners run the stream's mailbox.
+	runners() *mailbox.Runners
 	// shut is called once, in the last turn: it closes the socket, when the peer had
 	// time to see the end of the output unless the connection is broken. Then it calls
 	// Stream.partOver.
@@ -230,6 +232,9 @@ func (s *Stream) TurnOver() {
 	s.send()
 	s.mu.Unlock()
 }
+
+// Runners implements mailbox.Owner.
+func (s *Stream) Runners() *mailbox.Runners { return s.sock.runners() }
 
 // Post implements protocol.Transport.
 func (s *Stream) Post(ev protocol.Event) error { return s.box.Post(ev) }

@@ -2,7 +2,7 @@
 // the peer sent, what the channel layer delivered, timers, the end.
 //
 // A Box holds no goroutine while it is idle. Whoever brings work to an idle box
-// runs it: Post and Wake on a goroutine of its own, Do on the caller's.
+// runs it: Post and Wake leave it to Runners, Do runs it on the caller's goroutine.
 package mailbox
 
 import (
@@ -18,6 +18,8 @@ type Owner interface {
 	// TurnOver is called when nothing is left to do, before the box goes idle: the
 	// place to write out what was sent.
 	TurnOver()
+	// Runners run the box. It is called when the box is woken, perhaps with locks held.
+	Runners() *Runners
 }
 
 // Signals are what a Wake brings; what each bit means is the owner's matter.
@@ -76,8 +78,8 @@ func (b *Box) Init(owner Owner) { b.owner, b.running = owner, true }
 // this goroutine, then the box is idle.
 func (b *Box) Release() { b.run() }
 
-// Post puts ev behind what is there and never blocks. If the box is idle, a new
-// goroutine handles it. After Close it returns protocol.ErrClosed.
+// Post puts ev behind what is there and never blocks. If the box is idle, a runner
+// handles it. After Close it returns protocol.ErrClosed.
 func (b *Box) Post(ev protocol.Event) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,12 +98,12 @@ func (b *Box) push(ev protocol.Event) {
 	b.queue.events = append(b.queue.events, ev)
 	if !b.running {
 		b.running = true
-		start(b)
+		b.owner.Runners().add(b)
 	}
 }
 
 // Wake signals the owner, which must be a Sleeper, and never blocks. If the box is
-// idle, a new goroutine handles it; signals that come before they are handled are
+// idle, a runner handles it; signals that come before they are handled are
 // handled together. Wake works after Close too, and allocates nothing.
 func (b *Box) Wake(s Signals) {
 	b.mu.Lock()
@@ -110,46 +112,8 @@ func (b *Box) Wake(s Signals) {
 	b.running = true
 	b.mu.Unlock()
 	if idle {
-		start(b)
+		b.owner.Runners().add(b)
 	}
-}
-
-// A runner starts goroutines for boxes, one at a time. It is kept, because a go
-// statement with an argument would allocate each time.
-type runner struct {
-	box *Box
-	run func()
-}
-
-var runners sync.Pool
-
-// start runs b, which is marked as running, on a goroutine of its own.
-func start(b *Box) {
-	r, ok := runners.Get().(*runner)
-	if !ok {
-		r = new(runner)
-		r.run = r.begin
-	}
-	r.box = b
-	go r.run()
-}
-
-func (r *runner) begin() {
-	b := r.box
-	r.box = nil
-	runners.Put(r)
-	_ = roomy(0)
-	b.run()
-}
-
-// roomy has the runtime give a new goroutine the stack that it will need. It takes
-// twice the time and more when the runtime finds that out deep down, where many
-// frames have to be moved.
-//
-//go:noinline
-func roomy(i int) byte {
-	var room [5 << 10]byte
-	return room[i]
 }
 
 // A turn is a function in the queue.

@@ -14,9 +14,15 @@ import (
 
 // owner notes what a box does; the box's own order keeps it free of races.
 type owner struct {
+	runs
 	notes []string
 	slow  time.Duration
 }
+
+// runs are the runners of one owner.
+type runs struct{ runners mailbox.Runners }
+
+func (r *runs) Runners() *mailbox.Runners { return &r.runners }
 
 func (o *owner) HandleEvent(ev protocol.Event) {
 	time.Sleep(o.slow) // virtual time: the tests run in a bubble
@@ -85,6 +91,7 @@ func post(t *testing.T, b *mailbox.Box, name string) {
 
 // counter checks that turns never overlap and keep each sender's order.
 type counter struct {
+	runs
 	t     *testing.T
 	last  map[string]int // no lock: the box's order keeps it free of races
 	total int
@@ -160,6 +167,7 @@ func TestFromWithin(t *testing.T) {
 }
 
 type reentrant struct {
+	runs
 	box   *mailbox.Box
 	notes []string
 }

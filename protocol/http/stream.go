@@ -22,8 +22,9 @@ var errCut = errors.New("http: the handler failed in the middle of its answer")
 // and a queue of parts between it and the goroutine that writes, which is the
 // server's own.
 type stream struct {
-	x   *exchange
-	box mailbox.Box
+	x       *exchange
+	box     mailbox.Box
+	runners mailbox.Runners
 
 	writeDeadline func(time.Time) error // set before anything is written; nil for none
 
@@ -54,6 +55,9 @@ func (s *stream) HandleEvent(ev protocol.Event) { _ = s.x.life.Deliver(ev) } // 
 
 // TurnOver implements mailbox.Owner. There is nothing to do: parts leave as they come.
 func (s *stream) TurnOver() {}
+
+// Runners implements mailbox.Owner.
+func (s *stream) Runners() *mailbox.Runners { return &s.runners }
 
 // run delivers the request, on a goroutine of the stream's own. What was posted
 // meanwhile comes after its first event.
