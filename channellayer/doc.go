@@ -17,7 +17,7 @@
 //
 // An event ([Hub.Send], [Hub.GroupSend]) is for a handler that its receiver has registered for the type. A broadcast is written to
 // the receiver's client as it is, in the rendering of the client's framing, which is made once for all of them ([Rendering]).
-// Both come through the same queue.
+// Both come through the same queue. A group send may leave members out by name ([Except]), or choose them by what they say of themselves ([Where]).
 //
 // A channel of one connection is named by [Hub.NewChannel]. Any other name is one that people agreed on, such as "thumbnails"; what is sent to it
 // before somebody reads it waits there, within the channel's capacity and expiry.

@@ -10,6 +10,8 @@ const (
 	HeaderIdempotencyKey = "idempotency-key"
 	// HeaderExcept is the name of one channel that the message is not for; it may repeat. See [Except].
 	HeaderExcept = "except"
+	// HeaderWhere is a condition on the members that a message is for; if it repeats, all must hold. See [Where].
+	HeaderWhere = "where"
 )
 
 // The layer's own fields, which a node puts before all others of what it publishes, and takes off what it receives.

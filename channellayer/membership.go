@@ -15,7 +15,8 @@ type rare struct {
 	index  map[string]*membership // the same by group name, once there are many
 	ready  chan struct{}          // what Receive waits on; never changes
 
-	closers []*closer // whom the end of the subscription is told
+	metadata *metadata // nil: none
+	closers  []*closer // whom the end of the subscription is told
 }
 
 const (

@@ -3,7 +3,6 @@ package channellayer
 import (
 	"context"
 	"fmt"
-	"slices"
 )
 
 // An Event is what a sender sends.
@@ -123,10 +122,15 @@ func (h *Hub) fanOut(group string, m *Message) Delivery {
 		return d
 	}
 	defer view.release()
-	excluded := h.excluded(m)
+	to, err := h.audience(m)
+	if err != nil { // of another node: the sender checks its own
+		h.counts.stray.Add(1)
+		return d
+	}
+	all := to.everybody()
 	now := h.now()
 	for _, mb := range members {
-		if slices.Contains(excluded, mb.sub) {
+		if !all && !to.includes(mb.sub) {
 			continue
 		}
 		queued, dropped := mb.sub.push(m, mb, g, now)
@@ -139,20 +143,6 @@ func (h *Hub) fanOut(group string, m *Message) Delivery {
 	}
 	h.counts.delivered.Add(uint64(d.Delivered))
 	return d
-}
-
-// excluded returns the subscribers of this hub that the message is not for. They are few: comparing their pointers with each member's
-// is cheaper than comparing names.
-func (h *Hub) excluded(m *Message) []*Subscription {
-	var set []*Subscription
-	for _, f := range m.Header {
-		if f.Key == HeaderExcept {
-			if s := h.channels.get(f.Value); s != nil {
-				set = append(set, s)
-			}
-		}
-	}
-	return set
 }
 
 // message makes the message that all receivers share. Everything that can be wrong with an event is an error here, at the sender.
@@ -173,6 +163,9 @@ func (h *Hub) message(ctx context.Context, kind Kind, ev Event, options []SendOp
 		o.apply(m)
 	}
 	if err := m.Header.check(); err != nil {
+		return nil, err
+	}
+	if _, err := m.Header.where(); err != nil {
 		return nil, err
 	}
 	if ev.Value != nil {

@@ -18,6 +18,7 @@ var aloneClauses = []clause{
 	{"GroupInOrder", groupInOrder},
 	{"GroupAtMostOnce", groupAtMostOnce},
 	{"Except", except},
+	{"Where", where},
 	{"Leave", leave},
 	{"CapacityPerSubscriber", capacityPerSubscriber},
 	{"Expiry", expiry},
@@ -100,6 +101,26 @@ func except(s *suite) {
 	}
 	s.expect(b, 1)
 	s.empty(a)
+}
+
+func where(s *suite) {
+	n := s.node(channellayer.Config{})
+	in, out := s.described(n, "admin"), s.described(n, "guest")
+	if d := s.groupSend(n, s.group("g"), 1, channellayer.Where("role", "admin")); d.Delivered != 1 || d.Dropped != 0 {
+		s.Errorf("%+v, expected 1 delivered", d)
+	}
+	s.expect(in, 1)
+	s.empty(out)
+}
+
+// described returns a member of the group g that has this role.
+func (s *suite) described(n *node, role string) *channellayer.Subscription {
+	s.Helper()
+	sub := s.member(n, s.group("g"))
+	if err := sub.SetMetadata(map[string]string{"role": role}); err != nil {
+		s.Fatal(err)
+	}
+	return sub
 }
 
 func leave(s *suite) {

@@ -16,7 +16,7 @@
 // # What it holds a broker to
 //
 // Order per sender and group; at most one delivery; a queue per subscriber, and expiry; events and broadcasts with types, headers and payloads whole, up to a mebibyte;
-// Except across nodes; names of every kind, told apart; channels of other nodes; one publish for a group send and none received by a node without members; joins that hold when they
+// Except and Where across nodes; names of every kind, told apart; channels of other nodes; one publish for a group send and none received by a node without members; joins that hold when they
 // return, also when many goroutines join and leave at once; leaving, closing and contexts that end. When the server goes: members are told, this process goes on, others are an error
 // that matches [channellayer.ErrBrokerDown], nothing blocks. When it is back: everything is subscribed to again, members are told, messages cross.
 // The clauses for a hub alone are run too, with the broker, and without one if Backend.Broker is nil.

@@ -18,6 +18,7 @@ var togetherClauses = []clause{
 	{"NoMembersNoDelivery", noMembersNoDelivery},
 	{"LeaveAcrossNodes", leaveAcrossNodes},
 	{"ExceptAcrossNodes", exceptAcrossNodes},
+	{"WhereAcrossNodes", whereAcrossNodes},
 	{"ChannelOfAnotherNode", channelOfAnotherNode},
 	{"NamesAcrossNodes", namesAcrossNodes},
 	{"KindsAcrossNodes", kindsAcrossNodes},
@@ -140,6 +141,21 @@ func exceptAcrossNodes(s *suite) {
 	s.groupSend(a, s.group("g"), 2)
 	s.expect(in, 1, 2)
 	s.expect(out, 2)
+}
+
+// Each node goes by the conditions of a send, and by what its own members have said of themselves.
+func whereAcrossNodes(s *suite) {
+	a, b := s.two()
+	admin, guest, silent := s.described(b, "admin"), s.described(b, "guest"), s.member(b, s.group("g"))
+	notGuest := channellayer.Not(channellayer.Where("role", "guest"))
+	s.groupSend(a, s.group("g"), 1, channellayer.Where("role", "admin", "owner"))
+	s.groupSend(a, s.group("g"), 2, notGuest)
+	s.groupSend(a, s.group("g"), 3, notGuest, channellayer.Except(admin.Name()))
+	s.groupSend(a, s.group("g"), 4, channellayer.AnyOf(channellayer.Where("role", "guest"), channellayer.AllOf(notGuest, channellayer.Where("role"))))
+	s.groupSend(a, s.group("g"), 5)
+	s.expect(admin, 1, 2, 4, 5)
+	s.expect(guest, 4, 5)
+	s.expect(silent, 2, 3, 5)
 }
 
 func channelOfAnotherNode(s *suite) {
