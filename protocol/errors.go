@@ -22,6 +22,9 @@ var (
 	ErrShutdown = errors.New("protocol: the server shuts down")
 	// ErrSlow means that the client did not read fast enough.
 	ErrSlow = errors.New("protocol: the client reads too slowly")
+	// ErrReplaced means that a message was dropped for a later one with the same Key,
+	// because the client reads too slowly: see KeepLatest.
+	ErrReplaced = errors.New("protocol: a later message with the same key took its place")
 	// ErrHeadersSent is returned by OnResponse when the answer's head is out.
 	ErrHeadersSent = errors.New("protocol: the headers have been sent")
 )

@@ -71,8 +71,14 @@ type Disconnect struct {
 type Message struct {
 	// Binary says that Data is not text. Text is always valid UTF-8.
 	Binary bool
+	// Overflow is, for an outgoing message, what becomes of it if the client is slow.
+	// 0 is what OnOverflow declared for the connection.
+	Overflow Overflow
 	// Data is the content.
 	Data []byte
+	// Key is, for an outgoing message, what it is the latest word about: see
+	// KeepLatest. It is not sent. "" is nothing.
+	Key string
 
 	shared *encodings // of a SharedMessage, else nil
 }

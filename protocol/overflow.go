@@ -1,23 +1,53 @@
 package protocol
 
-import "context"
+import (
+	"context"
+	"fmt"
+)
 
 // An Overflow says what becomes of a message for a client that lets too many bytes
-// wait already. Whatever is dropped is told to the Observer, as Dropped.
+// wait already. Whatever is lost is told to the Observer, once for each message, as
+// Dropped.
 type Overflow uint8
 
 // The choices.
 const (
-	CloseSlow  Overflow = iota // the client is closed with 1013 and the cause ErrSlow: the default
-	DropNewest                 // the new message is dropped; Send returns nil
-	DropOldest                 // messages that wait are dropped, the oldest first; what is being sent already stays
+	// DefaultOverflow is, for a message, what OnOverflow declared for its connection;
+	// and CloseSlow where nothing was declared.
+	DefaultOverflow Overflow = iota
+	// CloseSlow closes the client with 1013 and the cause ErrSlow; Send returns
+	// ErrSlow. Such a message is not lost for the sake of another.
+	CloseSlow
+	// DropNewest drops the new message; Send returns nil. What waits is kept.
+	DropNewest
+	// DropOldest drops messages with the same choice that wait, the oldest first. What
+	// is being sent already stays. If that is not enough the new message is dropped.
+	DropOldest
+	// KeepLatest lets a message take the place of the one that waits with the same Key
+	// and this choice, as soon as the client is behind: who reads slowly reads less,
+	// and only what holds still. The older message is dropped (ErrReplaced) and the new one
+	// is queued at the end, so what arrives comes in the order in which it was sent. A
+	// message without a Key replaces nothing and is never replaced. If too much waits
+	// all the same the client is closed, as with CloseSlow. All Keys of a connection,
+	// of broadcasts and others, are one set.
+	KeepLatest
 )
+
+// String returns the choice's name.
+func (o Overflow) String() string {
+	names := [...]string{"default", "close as slow", "drop newest", "drop oldest", "keep latest"}
+	if int(o) >= len(names) {
+		return "unknown"
+	}
+	return names[o]
+}
 
 var overflowKey = NewKey[Overflow]("protocol.overflow")
 
 // OnOverflow returns a middleware for connections whose messages may be lost if the
 // client is slow: positions and prices, of which the next one makes up for the last.
-// Of several on the way to a handler the innermost counts.
+// Of several on the way to a handler the innermost counts, and what a Message says
+// of itself counts before all of them.
 func OnOverflow(o Overflow) Middleware {
 	return func(inner Application) Application { return &overflowApp{o, inner} }
 }
@@ -36,13 +66,20 @@ func (a *overflowApp) Open(ctx context.Context, scope *Scope, conn *Conn) (Handl
 
 // Describe implements Described.
 func (a *overflowApp) Describe() Description {
-	return Description{Name: "OnOverflow", Inner: []Inner{{App: a.inner}}}
+	d := Description{Name: "OnOverflow", Inner: []Inner{{App: a.inner}}}
+	if a.overflow > KeepLatest {
+		d.Err = fmt.Errorf("protocol: OnOverflow(%d): there is no such choice", a.overflow)
+	}
+	return d
 }
 
-// Overflow returns what OnOverflow declared for the connection, for transports.
+// Overflow returns what becomes of messages that do not say so themselves, for
+// transports. It is never DefaultOverflow.
 func (c *Conn) Overflow() Overflow {
 	c.rec.mu.Lock()
 	defer c.rec.mu.Unlock()
-	o, _ := find[Overflow](c.rec.values, &overflowKey.id)
-	return o
+	if o, _ := find[Overflow](c.rec.values(), &overflowKey.id); o != DefaultOverflow {
+		return o
+	}
+	return CloseSlow
 }

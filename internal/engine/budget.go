@@ -99,7 +99,7 @@ func shedSlowest(streams []*Stream, excess int) {
 			return
 		}
 		excess -= d.bytes
-		d.stream.observeDrop()
+		d.stream.observeDrops(1, protocol.ErrSlow)
 		d.stream.abort(protocol.ErrSlow)
 	}
 }

@@ -37,6 +37,7 @@ func (s *Stream) end() {
 	s.ending, s.closing, s.final, s.held = true, true, true, false
 	s.limit = s.engine.in(s.engine.cfg.CloseTimeout)
 	s.arm()
+	s.out.release()
 	s.send()
 	s.written()
 	s.mu.Unlock()
@@ -124,6 +125,7 @@ func (s *Stream) breakOff() {
 	defer s.mu.Unlock()
 	s.broken = true
 	s.uncharge()
+	s.out.release()
 	s.out = nil // not to be used again: it may be being written
 	s.sock.abandon()
 	s.written()

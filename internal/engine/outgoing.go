@@ -11,7 +11,8 @@ import (
 const sendAt = 64 << 10
 
 var (
-	// errFull is returned by push when the peer has too many bytes to read already.
+	// errFull is returned by push when the peer has too many bytes to read already,
+	// and the event must not be lost.
 	errFull = errors.New("engine: the queue to the peer is full")
 	// errBlocked is returned by a socket that takes no more bytes for now.
 	errBlocked = errors.New("engine: the socket is full")
@@ -24,20 +25,43 @@ type outgoing struct {
 	sent   int    // how much of it is out
 	next   []byte // what was queued meanwhile
 	since  moment // when the oldest byte was found to wait, or 0
-	behind moment // when the first byte of next was queued behind flight
 
-	charged int   // what of it the budget knows
-	marks   []int // where the messages in next begin, while flight is being written
+	charged int // what of it the budget knows
+	backlog
+	room chan struct{} // closed when there is some, if somebody waits for it
 }
 
 // waiting returns how many bytes wait.
-func (o *outgoing) waiting() int { return len(o.flight) - o.sent + len(o.next) }
+func (o *outgoing) waiting() int { return len(o.flight) - o.sent + len(o.next) - o.gone }
 
-// push queues the encoding of ev. A last event is queued even if the queue is
-// full; one that is final leaves at once, and nothing comes behind it.
-func (s *Stream) push(ev protocol.Event, last, final bool) error {
+// release wakes those who wait for room. A nil o has none.
+func (o *outgoing) release() {
+	if o != nil && o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+}
+
+// An urgency says what becomes of an event for which there is no room.
+type urgency uint8
+
+const (
+	ordinary urgency = iota // what its Overflow says
+	patient                 // it is not queued
+	answers                 // it is queued, as are those below
+	last                    // nobody is to wait for room any more
+	final                   // the last, which leaves at once
+)
+
+// push queues the encoding of ev.
+func (s *Stream) push(ev protocol.Event, as urgency) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.enqueue(ev, as)
+}
+
+// enqueue is push. s.mu is held.
+func (s *Stream) enqueue(ev protocol.Event, as urgency) error {
 	if s.broken || s.final {
 		return protocol.ErrClosed
 	}
@@ -45,32 +69,34 @@ func (s *Stream) push(ev protocol.Event, last, final bool) error {
 		s.out = s.engine.getOutgoing()
 	}
 	o := s.out
-	before, waiting := len(o.next), o.waiting()
+	waiting := o.waiting()
 	buf, err := s.encode(o.next, ev)
+	n := len(buf) - len(o.next)
 	switch {
-	case err != nil || len(buf) == before: // nothing to send
+	case err != nil || n == 0: // nothing to send
 		if waiting == 0 {
 			s.dropOutgoing()
 		}
-		if err != nil || !final {
+		if err != nil || as != final {
 			return err
 		}
-	case !last && waiting > 0 && waiting+len(buf)-before > s.engine.cfg.MaxQueued:
-		if !s.makeRoom(len(buf) - before) {
-			return errFull
-		}
-		if buf, err = s.encode(o.next, ev); err != nil { // again: what it was behind has moved
-			return err
-		}
-		s.queue(buf)
+	case waiting > 0 && waiting+n > s.engine.cfg.MaxQueued && as < answers && s.unsent():
+		return s.enqueue(ev, as)
 	default:
-		s.queue(buf)
+		if fits, err := s.admit(ev, n, as); !fits {
+			return err
+		}
+		o.next = buf
+		o.tidyIfWorth()
 		if o.since != 0 {
 			s.charge()
 		}
 	}
+	if as >= last {
+		o.release()
+	}
 	switch {
-	case final:
+	case as == final:
 		s.final, s.held = true, false
 		s.send()
 		s.written()
@@ -86,45 +112,13 @@ func (s *Stream) push(ev protocol.Event, last, final bool) error {
 	return nil
 }
 
-// queue makes buf, which has a message more, the queue behind what is being written.
-// s.mu is held.
-func (s *Stream) queue(buf []byte) {
-	o := s.out
-	if len(o.flight) > 0 {
-		if len(o.next) == 0 {
-			o.behind = s.engine.now()
-		}
-		o.marks = append(o.marks, len(o.next))
-	}
-	o.next = buf
-}
-
-// makeRoom drops what waits longest, if the connection is one that can lose it, and
-// reports whether there is room for n bytes then. What is being written stays, and
-// so does what is behind marks: an answer, for one. s.mu is held.
-func (s *Stream) makeRoom(n int) bool {
-	o := s.out
-	if len(o.marks) == 0 || o.marks[0] != 0 || s.life.Conn().Overflow() != protocol.DropOldest {
+// unsent sends what could have left already, and reports whether there was any. The
+// peer is not to blame for that. s.mu is held.
+func (s *Stream) unsent() bool {
+	if s.held || len(s.out.flight) > 0 {
 		return false
 	}
-	excess := o.waiting() + n - s.engine.cfg.MaxQueued
-	drop, cut := 0, 0
-	for drop < len(o.marks) && cut < excess {
-		drop++
-		cut = len(o.next)
-		if drop < len(o.marks) {
-			cut = o.marks[drop]
-		}
-	}
-	if cut < excess {
-		return false
-	}
-	o.next = append(o.next[:0], o.next[cut:]...)
-	o.marks = append(o.marks[:0], o.marks[drop:]...)
-	for i := range o.marks {
-		o.marks[i] -= cut
-	}
-	go s.observeDrop() // not here: locks are held
+	s.send()
 	return true
 }
 
@@ -146,16 +140,18 @@ func (s *Stream) send() {
 	}
 	for o := s.out; o != nil; {
 		if o.sent == len(o.flight) {
-			if len(o.next) == 0 {
+			if len(o.next) == o.gone {
 				s.dropOutgoing()
 				return
 			}
+			o.since = o.begin()
 			o.flight, o.next, o.sent = o.next, o.flight[:0], 0
-			o.marks = o.marks[:0]
-			o.since, o.behind = o.behind, 0
 		}
 		n, err := s.sock.write(o.flight[o.sent:])
 		o.sent += n
+		if n > 0 && o.waiting() <= s.engine.cfg.MaxQueued/2 {
+			o.release()
+		}
 		switch {
 		case err == nil:
 		case errors.Is(err, errBlocked):
@@ -195,6 +191,7 @@ func (s *Stream) uncharge() {
 // dropOutgoing gives the queue back. s.mu is held.
 func (s *Stream) dropOutgoing() {
 	s.uncharge()
+	s.out.release()
 	s.engine.putOutgoing(s.out)
 	s.out = nil
 }
@@ -235,6 +232,19 @@ func (e *Engine) putOutgoing(o *outgoing) {
 		}
 		return b[:0]
 	}
-	*o = outgoing{flight: keep(o.flight), next: keep(o.next), marks: o.marks[:0]}
+	*o = outgoing{flight: keep(o.flight), next: keep(o.next), backlog: o.backlog.emptied()}
 	e.outgoings.Put(o)
+}
+
+// SendIfRoom implements protocol.WaitableTransport.
+func (s *Stream) SendIfRoom(ev protocol.Event) (room <-chan struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err = s.enqueue(ev, patient); !errors.Is(err, errFull) {
+		return nil, err
+	}
+	if s.out.room == nil {
+		s.out.room = make(chan struct{})
+	}
+	return s.out.room, nil
 }

@@ -111,8 +111,8 @@ const (
 )
 
 var (
-	_ protocol.Transport = (*Stream)(nil)
-	_ mailbox.Sleeper    = (*Stream)(nil)
+	_ protocol.WaitableTransport = (*Stream)(nil)
+	_ mailbox.Sleeper            = (*Stream)(nil)
 )
 
 // Serve opens app for a connection, and connects it; then it returns, and the
@@ -255,7 +255,7 @@ func (s *Stream) Send(ev protocol.Event) error {
 	}
 	switch step {
 	case protocol.StepAccept:
-		err := s.push(ev, true, false)
+		err := s.push(ev, answers)
 		if err == nil {
 			s.setAnswer(accepted)
 		}
@@ -265,12 +265,8 @@ func (s *Stream) Send(ev protocol.Event) error {
 	case protocol.StepEnd, protocol.StepAnswer:
 		return s.sendLast(ev, false)
 	}
-	err := s.push(ev, false, false)
+	err := s.push(ev, ordinary)
 	if errors.Is(err, errFull) {
-		if s.life.Conn().Overflow() != protocol.CloseSlow {
-			go s.observeDrop() // not here: the Conn's lock is held
-			return nil
-		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if !s.full {
@@ -284,7 +280,11 @@ func (s *Stream) Send(ev protocol.Event) error {
 
 // sendLast queues a refusal or a close, and sees to the end.
 func (s *Stream) sendLast(ev protocol.Event, refusal bool) error {
-	err := s.push(ev, true, refusal)
+	as := last
+	if refusal {
+		as = final
+	}
+	err := s.push(ev, as)
 	if refusal {
 		s.setAnswer(refused)
 	}
@@ -347,13 +347,6 @@ func (s *Stream) handshakeOver() {
 
 // tooSlow closes a connection whose peer does not read.
 func (s *Stream) tooSlow() {
-	s.observeDrop()
+	s.observeDrops(1, protocol.ErrSlow)
 	s.life.Terminate(protocol.ErrSlow)
-}
-
-// observeDrop tells the observer that what was sent does not arrive.
-func (s *Stream) observeDrop() {
-	if o := s.engine.cfg.Settings.Observer; o != nil {
-		o.Observe(protocol.Observation{Kind: protocol.Dropped, Conn: s.life.Conn(), Err: protocol.ErrSlow})
-	}
 }
