@@ -49,8 +49,8 @@ func TestAllocations(t *testing.T) {
 		{"Mark", 0, func() { _ = scope.Mark() }},
 		{"With", 1, func() { sink = scope.With(bound) }},                       // the scope with its values
 		{"Descend without params", 1, func() { sink = scope.Descend(1, nil) }}, // the scope with its values
-		{"Descend", 2, func() { sink = scope.Descend(1, params) }},             // and the joined params
-		{"NewScope", 2, func() { _ = newScope(t, req) }},                       // the scope and its record
+		{"Descend", 1, func() { sink = scope.Descend(1, params) }},             // and the joined params
+		{"NewScope", 4, func() { _ = newScope(t, req) }},                       // the scope, its record, and two of the request
 		{"SplitTarget", 0, func() { _, _, _, _ = protocol.SplitTarget("/rooms/go.html?a=b") }},
 		{"a request's life", requestAllocs, func() { serve(req) }},
 	}

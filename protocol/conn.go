@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -66,22 +67,34 @@ type Transport interface {
 // concurrently, from any goroutine, also after the connection is over: then they
 // return ErrClosed.
 type Conn struct {
-	t        Transport
-	req      *Request
-	settings *Settings
-	number   uint64
-	parent   context.Context // the server's
-	rec      record
+	t      Transport
+	parent context.Context // the server's
+	number uint64
+	req    asked
+	rec    record
 
 	mu        sync.Mutex // guards what follows, and calls of t
+	rare      *rare      // nil until it is needed
 	state     State
 	accepted  bool
-	cancelled bool           // the context is, perhaps before inner was made
-	ended     bool           // Lifecycle.End was called
-	cause     error          // the first reason to end
-	inner     *cancelContext // made when needed
-	refusal   *Reject        // what was sent
-	timers    timers
+	cancelled bool // the context is, perhaps before rare.inner was made
+	ended     bool // Lifecycle.End was called
+}
+
+// rare is the part of a connection's state that most do without most of the time.
+type rare struct {
+	cause   error          // the first reason to end
+	inner   *cancelContext // made when needed
+	refusal *Reject        // what was sent
+	timers  timers
+}
+
+// others returns the rare state. c.mu is held.
+func (c *Conn) others() *rare {
+	if c.rare == nil {
+		c.rare = new(rare)
+	}
+	return c.rare
 }
 
 // ID returns an identifier of the connection, unique among all servers: for logs
@@ -90,8 +103,14 @@ func (c *Conn) ID() string {
 	return processID + "-" + strconv.FormatUint(c.number, 36)
 }
 
-// Request returns what the connection asked for. It must not be changed.
-func (c *Conn) Request() *Request { return c.req }
+// Request returns what the connection asked for, as the server saw it, whatever
+// middleware has made of it in a scope. It is made anew for each call; its slices and
+// what it points to must not be changed.
+func (c *Conn) Request() *Request { return c.req.request() }
+
+// Client returns the address of the peer as the server saw it, which is
+// Request().Client without the rest.
+func (c *Conn) Client() netip.AddrPort { return c.req.client() }
 
 // Route returns the pattern of the matched route, as Scope.Route does.
 func (c *Conn) Route() string { return c.rec.matched() }
@@ -206,8 +225,8 @@ func (c *Conn) answer(ev Event, step Step) error {
 		return fmt.Errorf("protocol: %s answers a request but is no protocol.Answer", ev.EventType())
 	}
 	if accept, ok := ev.(*Accept); ok {
-		if accept.Subprotocol != "" && !slices.Contains(c.req.Subprotocols, accept.Subprotocol) {
-			return fmt.Errorf("protocol: the subprotocol %q was not offered; the client offered %q", accept.Subprotocol, c.req.Subprotocols)
+		if accept.Subprotocol != "" && !slices.Contains(c.req.common.subprotocols, accept.Subprotocol) {
+			return fmt.Errorf("protocol: the subprotocol %q was not offered; the client offered %q", accept.Subprotocol, c.req.common.subprotocols)
 		}
 		accept.Head.Status = c.acceptStatus()
 	}
@@ -259,7 +278,7 @@ func (c *Conn) answerHooked(ev Event, step Step, failed error) error {
 }
 
 func (c *Conn) acceptStatus() int {
-	if c.req.Protocol == "websocket" {
+	if c.req.common.protocol == "websocket" {
 		return http.StatusSwitchingProtocols
 	}
 	return http.StatusOK
@@ -312,7 +331,8 @@ func (c *Conn) refuse(r *Reject) error {
 func (c *Conn) reported(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.refusal != nil && c.refusal.reported && errors.Is(err, c.refusal.Err)
+	refusal := c.refusal()
+	return refusal != nil && refusal.reported && errors.Is(err, refusal.Err)
 }
 
 // runHooks runs response hooks on a head.
@@ -328,16 +348,32 @@ func (c *Conn) runHooks(hooks []responseHook, head *Head) (err error) {
 
 // setRefused ends the handshake with r, of which c is the owner. c.mu is held.
 func (c *Conn) setRefused(r *Reject) {
-	c.state, c.refusal = StateRefused, r
+	c.state, c.others().refusal = StateRefused, r
 	c.setCause(r)
 	_ = c.t.Send(r) // a transport that fails here is over already
 }
 
 // setCause remembers why the connection ends; the first cause stays. c.mu is held.
 func (c *Conn) setCause(cause error) {
-	if c.cause == nil {
-		c.cause = cause
+	if cause != nil && c.cause() == nil {
+		c.others().cause = cause
 	}
+}
+
+// cause returns the first reason to end, if there is one. c.mu is held.
+func (c *Conn) cause() error {
+	if c.rare == nil {
+		return nil
+	}
+	return c.rare.cause
+}
+
+// refusal returns the refusal that was sent, or nil. c.mu is held.
+func (c *Conn) refusal() *Reject {
+	if c.rare == nil {
+		return nil
+	}
+	return c.rare.refusal
 }
 
 // Accept accepts the handshake, with a subprotocol ("" for none) and with further

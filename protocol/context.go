@@ -35,17 +35,18 @@ func (c *connContext) Value(key any) any { return c.current(false).Value(key) }
 func (c *connContext) current(needed bool) context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.inner == nil {
+	conn := (*Conn)(c)
+	if conn.rare == nil || conn.rare.inner == nil {
 		if !needed && !c.cancelled {
 			return c.parent
 		}
 		ctx, cancel := context.WithCancelCause(c.parent)
-		c.inner = &cancelContext{ctx, cancel}
+		conn.others().inner = &cancelContext{ctx, cancel}
 		if c.cancelled {
-			cancel(c.cause)
+			cancel(conn.cause())
 		}
 	}
-	return c.inner.Context
+	return conn.rare.inner.Context
 }
 
 // context returns the connection's context.
@@ -54,8 +55,8 @@ func (c *Conn) context() context.Context { return (*connContext)(c) }
 // cancel cancels the context; the first cause stays. c.mu is held.
 func (c *Conn) cancel(cause error) {
 	c.setCause(cause)
-	if !c.cancelled && c.inner != nil {
-		c.inner.cancel(c.cause)
+	if !c.cancelled && c.rare != nil && c.rare.inner != nil {
+		c.rare.inner.cancel(c.rare.cause)
 	}
 	c.cancelled = true
 }

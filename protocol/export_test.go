@@ -8,7 +8,14 @@ func Kept(c *Conn) int {
 	defer c.mu.Unlock()
 	c.rec.mu.Lock()
 	defer c.rec.mu.Unlock()
-	return len(c.timers) + cap(c.rec.cleanups)
+	kept := 0
+	if c.rare != nil {
+		kept += len(c.rare.timers)
+	}
+	if c.rec.notes != nil {
+		kept += cap(c.rec.notes.cleanups)
+	}
+	return kept
 }
 
 // Sizes are the bytes of what stays in memory with a connection.
@@ -18,6 +25,6 @@ func Sizes() map[string]uintptr {
 		"Conn":      unsafe.Sizeof(Conn{}),
 		"record":    unsafe.Sizeof(record{}),
 		"Scope":     unsafe.Sizeof(Scope{}),
-		"Request":   unsafe.Sizeof(Request{}),
+		"asked":     unsafe.Sizeof(asked{}),
 	}
 }

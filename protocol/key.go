@@ -27,14 +27,14 @@ func (k *Key[T]) Of(v T) Binding { return Binding{key: &k.id, value: v} }
 
 // From returns the value that a middleware put into s with With, and whether
 // there is one. It does not allocate.
-func (k *Key[T]) From(s *Scope) (T, bool) { return find[T](s.values, &k.id) }
+func (k *Key[T]) From(s *Scope) (T, bool) { return find[T](s.bindings(), &k.id) }
 
 // Recorded returns the value that was last written into the connection's record
 // with Scope.Record, and whether there is one.
 func (k *Key[T]) Recorded(s *Scope) (T, bool) {
 	s.rec.mu.Lock()
 	defer s.rec.mu.Unlock()
-	return find[T](s.rec.values, &k.id)
+	return find[T](s.rec.values(), &k.id)
 }
 
 // A Binding is a key with its value.

@@ -21,6 +21,8 @@ type Settings struct {
 	Values []Binding
 	// Observer is told what happens to connections; nil is nobody.
 	Observer Observer
+
+	commons commons
 }
 
 // A Lifecycle is the server's side of one connection: it runs Open, the events
@@ -32,9 +34,8 @@ type Settings struct {
 // connection's mailbox. Cancel and Terminate may be called from anywhere.
 type Lifecycle struct {
 	conn    Conn
-	scope   *Scope // nil when Open has returned: the application keeps the one it needs
 	handler Handler
-	room    *Room
+	room    *Room // nil if the first scope and the end are allocated when they are needed
 }
 
 // A Room is memory for what a connection needs besides its Lifecycle: its first
@@ -61,22 +62,26 @@ func NewLifecycle(parent context.Context, req *Request, t Transport, settings *S
 func (l *Lifecycle) Init(parent context.Context, req *Request, t Transport, settings *Settings, room *Room) error {
 	l.room = room
 	l.conn.t = t
-	l.conn.req = req
-	l.conn.settings = settings
+	l.conn.req.set(req, settings.commons.find(req, settings))
 	l.conn.parent = parent
 	l.conn.number = connNumber.Add(1)
 	l.conn.observe(Opened, nil)
-	var scope *Scope
 	if room != nil {
-		scope = &room.scope
-	} else {
-		scope = new(Scope)
+		return room.scope.init(&l.conn.req, &l.conn.rec, settings.Values)
 	}
-	if err := scope.init(req, &l.conn.rec, settings.Values); err != nil {
-		return err
+	var passing Scope // the one that stays is made by Open
+	return passing.init(&l.conn.req, &l.conn.rec, nil)
+}
+
+// first returns the connection's first scope, which the application keeps if it
+// needs it.
+func (l *Lifecycle) first() *Scope {
+	if l.room != nil {
+		return &l.room.scope
 	}
-	l.scope = scope
-	return nil
+	s := new(Scope)
+	_ = s.init(&l.conn.req, &l.conn.rec, l.conn.req.common.settings.Values) // Init found nothing wrong
+	return s
 }
 
 // Conn returns the application's side.
@@ -103,9 +108,7 @@ func (l *Lifecycle) Open(app Application) error {
 
 func (l *Lifecycle) open(app Application) (h Handler, err error) {
 	defer recoverTo(&err)
-	scope := l.scope
-	l.scope = nil
-	return app.Open(l.conn.context(), scope, &l.conn)
+	return app.Open(l.conn.context(), l.first(), &l.conn)
 }
 
 // Deliver lets the handler handle ev. Once the connection is closing no event is
@@ -265,8 +268,8 @@ func (l *Lifecycle) End(cause error) {
 	l.conn.ended = true
 	l.conn.stopTimers()
 	l.conn.cancel(cause)
-	cause = l.conn.cause
-	accepted, refusal := l.conn.accepted, l.conn.refusal
+	cause = l.conn.cause()
+	accepted, refusal := l.conn.accepted, l.conn.refusal()
 	if refusal == nil {
 		l.conn.state = StateClosed
 	}

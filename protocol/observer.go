@@ -35,7 +35,7 @@ type Observation struct {
 }
 
 func (c *Conn) observe(kind ObservationKind, err error) {
-	if o := c.settings.Observer; o != nil {
+	if o := c.req.common.settings.Observer; o != nil {
 		o.Observe(Observation{Kind: kind, Conn: c, Err: err})
 	}
 }

@@ -21,17 +21,51 @@ type responseHook func(ctx context.Context, head *Head) error
 // write it while the connection opens, so it grows at its ends only, and a
 // router can cut it back to a mark.
 type record struct {
-	mu       sync.Mutex
-	hooks    []responseHook
-	cleanups []cleanup
-	values   []Binding
-	route    string
-	cause    error // why it ended
+	mu    sync.Mutex
+	route string
+	notes *notes // nil if there are none
 
+	disconnectAt uint32 // how many cleanups were there before the handler's Disconnect
+	hasHandler   bool   // Open returned a handler that had no Disconnect yet
 	answered     bool   // the hooks have run, or run now
 	ended        bool   // the cleanups have run
-	hasHandler   bool   // Open returned a handler that had no Disconnect yet
-	disconnectAt uint32 // how many cleanups were there before it
+}
+
+// notes are what most connections have none of when they are open, and many while
+// they open.
+type notes struct {
+	hooks    []responseHook
+	cleanups []cleanup
+	recorded []Binding
+	cause    error // why it ended
+
+	hookRoom    [2]responseHook // of hooks
+	cleanupRoom [1]cleanup      // of cleanups
+}
+
+// write returns the notes to be added to. r.mu is held.
+func (r *record) write() *notes {
+	if r.notes == nil {
+		n := new(notes)
+		n.hooks, n.cleanups = n.hookRoom[:0], n.cleanupRoom[:0]
+		r.notes = n
+	}
+	return r.notes
+}
+
+// values returns what was recorded. r.mu is held.
+func (r *record) values() []Binding {
+	if r.notes == nil {
+		return nil
+	}
+	return r.notes.recorded
+}
+
+// tidy drops notes that say nothing any more. r.mu is held.
+func (r *record) tidy() {
+	if n := r.notes; n != nil && len(n.hooks)+len(n.cleanups)+len(n.recorded) == 0 && n.cause == nil {
+		r.notes = nil
+	}
 }
 
 // A Mark remembers how long a connection's record was.
@@ -43,14 +77,23 @@ type Mark struct {
 func (r *record) mark() Mark {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return Mark{len(r.hooks), len(r.cleanups), len(r.values), r.route}
+	return r.here()
+}
+
+// here is mark. r.mu is held.
+func (r *record) here() Mark {
+	m := Mark{route: r.route}
+	if n := r.notes; n != nil {
+		m.hooks, m.cleanups, m.values = len(n.hooks), len(n.cleanups), len(n.recorded)
+	}
+	return m
 }
 
 // enter is mark, and then appends a pattern to the matched route.
 func (r *record) enter(pattern string) Mark {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m := Mark{len(r.hooks), len(r.cleanups), len(r.values), r.route}
+	m := r.here()
 	if r.route == "" {
 		r.route = pattern
 	} else {
@@ -65,11 +108,13 @@ func (r *record) rollback(ctx context.Context, m Mark, cause error) {
 		r.mu.Unlock()
 		return
 	}
-	hooks, values := min(m.hooks, len(r.hooks)), min(m.values, len(r.values))
-	clear(r.hooks[hooks:])
-	clear(r.values[values:])
-	r.hooks, r.values = r.hooks[:hooks], r.values[:values]
 	r.route = m.route
+	if n := r.notes; n != nil {
+		hooks, values := min(m.hooks, len(n.hooks)), min(m.values, len(n.recorded))
+		clear(n.hooks[hooks:])
+		clear(n.recorded[values:])
+		n.hooks, n.recorded = n.hooks[:hooks], n.recorded[:values]
+	}
 	r.mu.Unlock()
 
 	within := &cleanupContext{parent: ctx}
@@ -83,13 +128,18 @@ func (r *record) rollback(ctx context.Context, m Mark, cause error) {
 func (r *record) pop(n int) cleanup {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last := len(r.cleanups) - 1
-	if last < n {
+	if r.notes == nil || len(r.notes.cleanups) <= n {
 		return nil
 	}
-	c := r.cleanups[last]
-	r.cleanups[last] = nil
-	r.cleanups = r.cleanups[:last]
+	return r.notes.pop()
+}
+
+// pop takes the newest cleanup, of which there is one.
+func (n *notes) pop() cleanup {
+	last := len(n.cleanups) - 1
+	c := n.cleanups[last]
+	n.cleanups[last] = nil
+	n.cleanups = n.cleanups[:last]
 	return c
 }
 
@@ -105,7 +155,8 @@ func (r *record) onResponse(hook responseHook) error {
 	if r.answered {
 		return ErrHeadersSent
 	}
-	r.hooks = append(r.hooks, hook)
+	n := r.write()
+	n.hooks = append(n.hooks, hook)
 	return nil
 }
 
@@ -114,19 +165,28 @@ func (r *record) onResponse(hook responseHook) error {
 func (r *record) answer() []responseHook {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	hooks := r.hooks
-	r.hooks, r.answered = nil, true
+	r.answered = true
+	if r.notes == nil {
+		return nil
+	}
+	hooks := r.notes.hooks
+	r.notes.hooks = nil
+	r.tidy()
 	return hooks
 }
 
 func (r *record) onClose(c cleanup) {
 	r.mu.Lock()
 	if !r.ended {
-		r.cleanups = append(r.cleanups, c)
+		n := r.write()
+		n.cleanups = append(n.cleanups, c)
 		r.mu.Unlock()
 		return
 	}
-	cause := r.cause
+	var cause error
+	if r.notes != nil {
+		cause = r.notes.cause
+	}
 	r.mu.Unlock()
 	ctx := &cleanupContext{parent: context.Background()}
 	defer ctx.release()
@@ -138,7 +198,9 @@ func (r *record) onClose(c cleanup) {
 func (r *record) opened() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.disconnectAt = uint32(len(r.cleanups))
+	if r.notes != nil {
+		r.disconnectAt = uint32(len(r.notes.cleanups))
+	}
 	r.hasHandler = true
 }
 
@@ -147,20 +209,25 @@ func (r *record) opened() {
 func (r *record) end(cause error) (c cleanup, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cause == nil {
-		r.cause = cause
+	left := 0
+	if r.notes != nil {
+		left = len(r.notes.cleanups)
 	}
-	n := len(r.cleanups)
 	switch {
-	case r.hasHandler && n <= int(r.disconnectAt):
+	case r.hasHandler && left <= int(r.disconnectAt):
 		r.hasHandler = false
 		return nil, true
-	case n == 0:
-		r.ended, r.cleanups = true, nil
-		return nil, false
+	case left > 0:
+		return r.notes.pop(), true
 	}
-	c = r.cleanups[n-1]
-	r.cleanups[n-1] = nil
-	r.cleanups = r.cleanups[:n-1]
-	return c, true
+	r.ended = true
+	if cause != nil {
+		n := r.write() // for cleanups that come too late
+		n.cleanups = nil
+		if n.cause == nil {
+			n.cause = cause
+		}
+	}
+	r.tidy()
+	return nil, false
 }

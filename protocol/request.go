@@ -17,8 +17,10 @@ const (
 )
 
 // A Request is what a connection asked for when it opened, the same for every
-// protocol. A protocol fills it once, hands it to NewScope or NewLifecycle, and
-// never touches it again; nothing in it may alias a recycled buffer.
+// protocol. A protocol fills it and hands it to NewScope or NewLifecycle, which copy
+// the fields and keep the strings; nothing in it may alias a recycled buffer. What a
+// connection keeps of it is as small as can be, so a Request itself is made anew
+// for whoever asks for it.
 type Request struct {
 	// Protocol names the protocol: "http", "websocket", "chat", "channel".
 	Protocol string

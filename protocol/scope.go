@@ -5,8 +5,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"iter"
+	"math"
 	"net/netip"
 	"strings"
+	"unsafe"
 )
 
 // A Scope says what a connection is: what was asked for, and what middleware and
@@ -14,13 +16,18 @@ import (
 // derives another one. All scopes of a connection share one record, into which
 // middleware can write while the connection opens.
 type Scope struct {
-	req    *Request
-	rec    *record
-	path   string // decoded
-	raw    uint32 // req.Target[:raw] is the path as the client sent it
-	at     uint32 // req.Target[:at] belongs to the root path
-	values []Binding
-	params []Param
+	req *asked
+	rec *record
+
+	// Slices, of which a scope of each connection in memory has no room for more.
+	values  *Binding
+	params  *Param
+	nvalues uint16
+	nparams uint16
+
+	escaped bool   // the path has percent escapes
+	raw     uint32 // req.target[:raw] is the path as the client sent it
+	at      uint32 // req.target[:at] belongs to the root path
 }
 
 // A Param is what a route captured.
@@ -34,67 +41,100 @@ type Param struct {
 // NewScope serves tests of middleware. A bad path is a *Reject with status 400,
 // one outside of RootPath with 404.
 func NewScope(req *Request, values ...Binding) (*Scope, error) {
+	own := new(struct { // in one piece
+		asked asked
+		rec   record
+	})
+	own.asked.set(req, newCommon(req, nil))
 	s := new(Scope)
-	if err := s.init(req, new(record), values); err != nil {
+	if err := s.init(&own.asked, &own.rec, values); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Scope) init(req *Request, rec *record, values []Binding) error {
-	s.req, s.rec, s.values = req, rec, values
-	if req.Target == "" {
+func (s *Scope) init(req *asked, rec *record, values []Binding) error {
+	s.req, s.rec = req, rec
+	s.bind(values)
+	if req.target == "" {
 		return nil
 	}
-	path, raw, _, err := SplitTarget(req.Target)
+	path, raw, _, err := SplitTarget(req.target)
 	if err != nil {
 		return &Reject{Status: 400, Reason: strings.TrimPrefix(err.Error(), "protocol: ")}
 	}
-	if root := req.RootPath; root != "" {
+	if root := req.common.rootPath; root != "" {
 		if !strings.HasPrefix(raw, root) || len(raw) > len(root) && raw[len(root)] != '/' {
 			return &Reject{Status: 404, Reason: "not found"}
 		}
 		s.at = uint32(len(root))
 	}
-	s.path, s.raw = path, uint32(len(raw))
+	s.raw, s.escaped = uint32(len(raw)), len(path) != len(raw)
 	return nil
 }
 
+// bind makes values the scope's, and capture params. Both slices stay in use.
+func (s *Scope) bind(values []Binding) {
+	s.values, s.nvalues = unsafe.SliceData(values), count(len(values)) //nolint:gosec // see bindings
+}
+
+func (s *Scope) capture(params []Param) {
+	s.params, s.nparams = unsafe.SliceData(params), count(len(params)) //nolint:gosec // see captures
+}
+
+// count is n in the form in which a scope keeps it.
+func count(n int) uint16 {
+	if n > math.MaxUint16 {
+		panic("protocol: a scope with more than 65,535 values or captures")
+	}
+	return uint16(n)
+}
+
+func (s *Scope) bindings() []Binding { return unsafe.Slice(s.values, s.nvalues) } //nolint:gosec // what bind was given
+func (s *Scope) captures() []Param   { return unsafe.Slice(s.params, s.nparams) } //nolint:gosec // what capture was given
+
 // Protocol returns the name of the protocol: "http", "websocket", "chat", …
-func (s *Scope) Protocol() string { return s.req.Protocol }
+func (s *Scope) Protocol() string { return s.req.common.protocol }
 
 // Framing returns what the connection's messages look like.
-func (s *Scope) Framing() Framing { return s.req.Framing }
+func (s *Scope) Framing() Framing { return s.req.common.framing }
 
 // Version returns the protocol's version, or "".
-func (s *Scope) Version() string { return s.req.Version }
+func (s *Scope) Version() string { return s.req.common.version }
 
 // Method returns the request's method, or "" for a protocol without.
-func (s *Scope) Method() string { return s.req.Method }
+func (s *Scope) Method() string { return s.req.common.method }
 
 // Scheme returns "http", "https", "ws", "wss", …
-func (s *Scope) Scheme() string { return s.req.Scheme }
+func (s *Scope) Scheme() string { return s.req.common.scheme }
 
-// Path returns the whole path, percent-decoded.
-func (s *Scope) Path() string { return s.path }
+// Path returns the whole path, percent-decoded. It allocates only if there is
+// something to be decoded.
+func (s *Scope) Path() string {
+	if !s.escaped {
+		return s.RawPath()
+	}
+	path, _ := decodePath(s.RawPath()) // it was found to be sound
+	return path
+}
 
 // RawPath returns the whole path as the client sent it.
-func (s *Scope) RawPath() string { return s.req.Target[:s.raw] }
+func (s *Scope) RawPath() string { return s.req.target[:s.raw] }
 
 // RootPath returns what mounts have consumed of the raw path, without a slash at
 // its end.
-func (s *Scope) RootPath() string { return s.req.Target[:s.at] }
+func (s *Scope) RootPath() string { return s.req.target[:s.at] }
 
 // Rest returns what is left of the raw path for the next router, still
 // percent-encoded: a router splits it into segments before it decodes them.
-func (s *Scope) Rest() string { return s.req.Target[s.at:s.raw] }
+func (s *Scope) Rest() string { return s.req.target[s.at:s.raw] }
 
 // RawQuery returns the query without the question mark, as the client sent it.
 func (s *Scope) RawQuery() string {
-	if len(s.req.Target) <= int(s.raw) {
+	if len(s.req.target) <= int(s.raw) {
 		return ""
 	}
-	return s.req.Target[s.raw+1:]
+	return s.req.target[s.raw+1:]
 }
 
 // Query returns the first value of a query parameter, decoded, or "". It parses
@@ -108,18 +148,18 @@ func (s *Scope) Query(name string) string {
 func (s *Scope) LookupQuery(name string) (string, bool) { return lookupQuery(s.RawQuery(), name) }
 
 // Headers returns the client's header fields.
-func (s *Scope) Headers() Headers { return s.req.Headers }
+func (s *Scope) Headers() Headers { return s.req.headers }
 
 // Header returns the first header called name, or "".
-func (s *Scope) Header(name string) string { return s.req.Headers.Get(name) }
+func (s *Scope) Header(name string) string { return s.req.headers.Get(name) }
 
 // Host returns the Host header.
-func (s *Scope) Host() string { return s.req.Headers.Get("Host") }
+func (s *Scope) Host() string { return s.req.headers.Get("Host") }
 
 // Cookie returns the value of the first cookie called name and whether there is
 // one. It reads the Cookie headers on each call; it does not allocate.
 func (s *Scope) Cookie(name string) (string, bool) {
-	for header := range s.req.Headers.Values("Cookie") {
+	for header := range s.req.headers.Values("Cookie") {
 		for header != "" {
 			var n, v string
 			if n, v, header = cutCookie(header); n == name && n != "" {
@@ -134,7 +174,7 @@ func (s *Scope) Cookie(name string) (string, bool) {
 // 5.4). Several Cookie headers are read as one.
 func (s *Scope) Cookies() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
-		for header := range s.req.Headers.Values("Cookie") {
+		for header := range s.req.headers.Values("Cookie") {
 			for header != "" {
 				var name, value string
 				if name, value, header = cutCookie(header); name != "" && !yield(name, value) {
@@ -160,22 +200,22 @@ func cutCookie(header string) (name, value, rest string) {
 
 // Subprotocols returns the subprotocols the client offered, in its order. The
 // slice must not be changed.
-func (s *Scope) Subprotocols() []string { return s.req.Subprotocols }
+func (s *Scope) Subprotocols() []string { return s.req.common.subprotocols }
 
 // Client returns the address of the peer.
-func (s *Scope) Client() netip.AddrPort { return s.req.Client }
+func (s *Scope) Client() netip.AddrPort { return s.req.client() }
 
 // Server returns the address on which the connection was accepted.
-func (s *Scope) Server() netip.AddrPort { return s.req.Server }
+func (s *Scope) Server() netip.AddrPort { return s.req.common.server }
 
 // Peer returns the credentials of the peer of a unix socket, else nil.
-func (s *Scope) Peer() *PeerCredentials { return s.req.Peer }
+func (s *Scope) Peer() *PeerCredentials { return s.req.common.peer }
 
 // TLS returns the state of the TLS connection, nil without TLS.
-func (s *Scope) TLS() *tls.ConnectionState { return s.req.TLS }
+func (s *Scope) TLS() *tls.ConnectionState { return s.req.common.tls }
 
 // Channel returns the channel that a "channel" scope works on.
-func (s *Scope) Channel() string { return s.req.Channel }
+func (s *Scope) Channel() string { return s.req.common.channel }
 
 // Param returns what the route captured under name, or "". An inner router's
 // captures shadow an outer one's.
@@ -186,9 +226,10 @@ func (s *Scope) Param(name string) string {
 
 // LookupParam is Param that also reports whether there is such a capture.
 func (s *Scope) LookupParam(name string) (string, bool) {
-	for i := len(s.params) - 1; i >= 0; i-- {
-		if s.params[i].Name == name {
-			return s.params[i].Value, true
+	params := s.captures()
+	for i := len(params) - 1; i >= 0; i-- {
+		if params[i].Name == name {
+			return params[i].Value, true
 		}
 	}
 	return "", false
@@ -197,7 +238,7 @@ func (s *Scope) LookupParam(name string) (string, bool) {
 // Params yields all captures, outer routers' first.
 func (s *Scope) Params() iter.Seq[Param] {
 	return func(yield func(Param) bool) {
-		for _, p := range s.params {
+		for _, p := range s.captures() {
 			if !yield(p) {
 				return
 			}
@@ -206,43 +247,17 @@ func (s *Scope) Params() iter.Seq[Param] {
 }
 
 // With derives a scope that also has the given values.
-func (s *Scope) With(values ...Binding) *Scope { return s.derive(values) }
-
-// derive returns a copy of the scope with more values. The copy has them in its own
-// memory, mostly in one piece, so that it keeps the scope it came from no longer
-// alive than others do.
-func (s *Scope) derive(more []Binding) *Scope {
-	var d *Scope
-	switch n := len(s.values) + len(more); {
-	case n == 0:
-		d = new(Scope)
-		*d = *s
-		return d
-	case n <= 3:
-		b := new(struct {
-			Scope
-			room [3]Binding
-		})
-		d = &b.Scope
-		*d = *s
-		d.values = b.room[:0]
-	default:
-		d = new(Scope)
-		*d = *s
-		d.values = make([]Binding, 0, n)
-	}
-	d.values = append(append(d.values, s.values...), more...)
-	return d
-}
+func (s *Scope) With(values ...Binding) *Scope { return s.derive(values, nil) }
 
 // WithRequest derives a scope whose request was changed by edit, as a proxy's
 // headers or a test need it. A changed Target or RootPath has no effect (see
 // WithRootPath). The request that edit gets is a copy.
 func (s *Scope) WithRequest(edit func(*Request)) *Scope {
-	d, req := s.derive(nil), *s.req
-	edit(&req)
-	req.Target, req.RootPath = s.req.Target, s.req.RootPath
-	d.req = &req
+	d, req, own := s.derive(nil, nil), s.req.request(), new(asked)
+	edit(req)
+	req.Target, req.RootPath = s.req.target, s.req.common.rootPath
+	own.set(req, newCommon(req, s.req.common.settings))
+	d.req = own
 	return d
 }
 
@@ -251,7 +266,7 @@ func (s *Scope) WithRequest(edit func(*Request)) *Scope {
 // percent-encoded, starts with a slash and has none at its end; another one, or a
 // scope without a path, is an error.
 func (s *Scope) WithRootPath(root string) (*Scope, error) {
-	path, raw, _, err := SplitTarget(root)
+	_, raw, _, err := SplitTarget(root)
 	switch {
 	case err != nil:
 		return nil, err
@@ -260,23 +275,19 @@ func (s *Scope) WithRootPath(root string) (*Scope, error) {
 	case s.raw == 0:
 		return nil, errors.New("protocol: a scope without a path has no root path")
 	}
-	d, req := s.derive(nil), *s.req
-	req.Target = root + req.Target
+	d, req := s.derive(nil, nil), *s.req
+	req.target = root + req.target
 	d.req = &req
-	d.path, d.raw, d.at = path+s.path, uint32(len(root))+s.raw, uint32(len(root))+s.at
+	d.raw, d.at = uint32(len(root))+s.raw, uint32(len(root))+s.at
+	d.escaped = strings.Contains(d.RawPath(), "%")
 	return d, nil
 }
 
 // Descend derives a scope for what a route leads to: consumed bytes of Rest
 // become part of the root path, and params are added. The params are kept.
 func (s *Scope) Descend(consumed int, params []Param) *Scope {
-	d := s.derive(nil)
+	d := s.derive(nil, params)
 	d.at += uint32(consumed)
-	if len(s.params) == 0 {
-		d.params = params
-	} else if len(params) > 0 {
-		d.params = append(s.params[:len(s.params):len(s.params)], params...)
-	}
 	return d
 }
 
@@ -311,7 +322,8 @@ func (s *Scope) OnClose(cleanup func(ctx context.Context, cause error)) {
 func (s *Scope) Record(values ...Binding) {
 	s.rec.mu.Lock()
 	defer s.rec.mu.Unlock()
-	s.rec.values = append(s.rec.values, values...)
+	n := s.rec.write()
+	n.recorded = append(n.recorded, values...)
 }
 
 // Route returns the pattern of the matched route, with the patterns of outer

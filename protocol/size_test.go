@@ -11,11 +11,11 @@ import (
 func TestSizes(t *testing.T) {
 	t.Parallel()
 	limits := map[string]uintptr{ // bytes on 64-bit systems
-		"Lifecycle": 264,
-		"Conn":      232,
-		"record":    120,
-		"Scope":     88,
-		"Request":   248,
+		"Lifecycle": 192,
+		"Conn":      168,
+		"record":    40,
+		"Scope":     48,
+		"asked":     64,
 	}
 	for name, size := range protocol.Sizes() {
 		t.Logf("%s has %d bytes", name, size)

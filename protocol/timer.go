@@ -27,10 +27,11 @@ func (c *Conn) PostAfter(d time.Duration, ev Event) (stop func()) {
 		}
 		_ = c.Post(ev) // too late is no error of the timer
 	})
-	if c.timers == nil {
-		c.timers = make(timers)
+	r := c.others()
+	if r.timers == nil {
+		r.timers = make(timers)
 	}
-	c.timers[t] = struct{}{}
+	r.timers[t] = struct{}{}
 	return func() { c.dropTimer(t) }
 }
 
@@ -38,16 +39,19 @@ func (c *Conn) PostAfter(d time.Duration, ev Event) (stop func()) {
 func (c *Conn) dropTimer(t *timer) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, live := c.timers[t]
-	delete(c.timers, t)
+	_, live := c.rare.timers[t]
+	delete(c.rare.timers, t)
 	t.Stop()
 	return live
 }
 
 // stopTimers stops all timers. c.mu is held.
 func (c *Conn) stopTimers() {
-	for t := range c.timers {
+	if c.rare == nil {
+		return
+	}
+	for t := range c.rare.timers {
 		t.Stop()
 	}
-	c.timers = nil
+	c.rare.timers = nil
 }
