@@ -78,7 +78,7 @@ func (a *overflowApp) Describe() Description {
 func (c *Conn) Overflow() Overflow {
 	c.rec.mu.Lock()
 	defer c.rec.mu.Unlock()
-	if o, _ := find[Overflow](c.rec.values, &overflowKey.id); o != DefaultOverflow {
+	if o, _ := find[Overflow](c.rec.values(), &overflowKey.id); o != DefaultOverflow {
 		return o
 	}
 	return CloseSlow
