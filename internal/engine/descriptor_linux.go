@@ -139,20 +139,16 @@ func (d *descriptor) pause(s *Stream, sig mailbox.Signals) {
 }
 
 func (d *descriptor) readTo(p []byte) (int, error) {
-	for {
-		n, err := unix.Read(int(d.fd), p)
-		switch {
-		case n > 0:
-			return n, nil
-		case err == nil:
-			return 0, io.EOF
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EAGAIN):
-			return 0, errBlocked
-		default:
-			return 0, err
-		}
+	n, err := recv(d.fd, p)
+	switch {
+	case n > 0:
+		return n, nil
+	case err == nil:
+		return 0, io.EOF
+	case errors.Is(err, unix.EAGAIN):
+		return 0, errBlocked
 	}
+	return 0, err
 }
 
 // write implements socket.
@@ -162,14 +158,12 @@ func (d *descriptor) write(p []byte) (sent int, err error) {
 	}
 	d.blocked.Store(true) // before it is known, or the event could come between
 	for sent < len(p) {
-		n, err := unix.Write(int(d.fd), p[sent:]) // no SIGPIPE: the runtime sees to that
-		switch {
-		case err == nil:
-			sent += n
-		case errors.Is(err, unix.EINTR):
-		case errors.Is(err, unix.EAGAIN):
+		n, err := send(d.fd, p[sent:])
+		sent += n
+		if errors.Is(err, unix.EAGAIN) {
 			return sent, errBlocked
-		default:
+		}
+		if err != nil {
 			return sent, err
 		}
 	}
