@@ -53,6 +53,16 @@ func (c *Conn) Leave(ctx context.Context, group string) error {
 	return c.inbox.sub.Leave(ctx, group)
 }
 
+// SetMetadata says what senders may choose this connection by, with channellayer.Where
+// and such: the role of its user, say. It replaces what was said before, and nil takes
+// it back. See channellayer.Subscription.SetMetadata for the limits and errors.
+func (c *Conn) SetMetadata(entries map[string]string) error {
+	if err := c.inbox.subscribe(c); err != nil {
+		return err
+	}
+	return c.inbox.sub.SetMetadata(entries)
+}
+
 // SendEvent sends a typed event to one channel; its consumer handles it by its
 // type. See channellayer.Hub.Send for the errors.
 func (c *Conn) SendEvent(ctx context.Context, channel, eventType string, value any) error {

@@ -69,3 +69,41 @@ func TestLayerChanged(t *testing.T) {
 		}
 	})
 }
+
+// A connection says what it is, and a send goes to those that are so.
+func TestSetMetadata(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub, err := channellayer.New(channellayer.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer hub.Close()
+		app := &consumer.Messages[struct{}]{
+			Layer:  hub,
+			Groups: []string{"all"},
+			Receive: func(_ *struct{}, _ context.Context, c *consumer.Conn, m *protocol.Message) error {
+				return c.SetMetadata(map[string]string{"role": string(m.Data)})
+			},
+		}
+		admin, guest := connect(t, app, "/"), connect(t, app, "/")
+		for role, c := range map[string]interface{ SendText(string) error }{"admin": admin, "guest": guest} {
+			if err := c.SendText(role); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		for i, option := range []channellayer.SendOption{channellayer.Where("role", "admin"), channellayer.Where("role")} {
+			if _, err := hub.Broadcast(t.Context(), "all", channellayer.Event{Type: "said", Value: i}, option); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, want := range []string{"0", "1"} {
+			if got, err := admin.ReceiveText(); err != nil || got != want {
+				t.Errorf("the admin received %s, %v; want %s", got, err, want)
+			}
+		}
+		if got, err := guest.ReceiveText(); err != nil || got != "1" {
+			t.Errorf("the guest received %s, %v; want 1 alone", got, err)
+		}
+	})
+}

@@ -495,7 +495,7 @@ func TestWithoutALayer(t *testing.T) {
 		Connect: func(_ *struct{}, ctx context.Context, c *consumer.Conn) error {
 			for _, err := range []error{
 				c.Join(ctx, "g"), c.Leave(ctx, "g"), c.GroupSend(ctx, "g", "e", 1),
-				c.Broadcast(ctx, "g", "e", 1), c.SendEvent(ctx, "c", "e", 1),
+				c.Broadcast(ctx, "g", "e", 1), c.SendEvent(ctx, "c", "e", 1), c.SetMetadata(nil),
 			} {
 				if !errors.Is(err, consumer.ErrNoLayer) {
 					return fmt.Errorf("err = %w, want ErrNoLayer", err)
