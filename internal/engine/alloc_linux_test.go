@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"strconv"
 	"testing"
 
 	"github.com/portico-go/portico/internal/engine"
@@ -23,13 +24,21 @@ func TestStreamSize(t *testing.T) {
 
 // An echoed message allocates nothing, whichever way the stream runs.
 func TestEchoAllocatesNothing(t *testing.T) {
-	for name, poller := range map[string]*engine.Poller{"portable": nil, "polled": newPoller(t)} {
+	for name, c := range map[string]struct {
+		poller *engine.Poller
+		send   func(ctx context.Context, conn *protocol.Conn, ev protocol.Event) error
+	}{
+		"portable":          {nil, send},
+		"polled":            {newPoller(t), send},
+		"portable, waiting": {nil, sendContext},
+		"polled, waiting":   {newPoller(t), sendContext},
+	} {
 		t.Run(name, func(t *testing.T) {
 			client, server := tcp(t)
 			over := make(chan struct{})
 			e := engine.New(engine.Config{
 				Settings: &protocol.Settings{},
-				Poller:   poller,
+				Poller:   c.poller,
 				Over:     func(*protocol.Request) { close(over) },
 			})
 			e.Serve(t.Context(), engine.Incoming{
@@ -37,7 +46,7 @@ func TestEchoAllocatesNothing(t *testing.T) {
 				Socket:  server,
 				Request: &protocol.Request{Protocol: "lines", Target: "/"},
 				Codec:   quiet{message: new(protocol.Message)},
-			}, protocol.ApplicationFunc(quietEcho))
+			}, quietEcho(c.send))
 			read := func(n int) {
 				if _, err := io.ReadFull(client, make([]byte, n)); err != nil {
 					t.Fatal(err)
@@ -77,14 +86,64 @@ func (c quiet) Decode(in []byte, emit func(protocol.Event) error) (int, error) {
 	return n, emit(c.message)
 }
 
-func quietEcho(_ context.Context, _ *protocol.Scope, conn *protocol.Conn) (protocol.Handler, error) {
-	return protocol.HandlerFunc(func(_ context.Context, ev protocol.Event) error {
-		switch ev := ev.(type) {
-		case *protocol.Connect:
-			return conn.Accept("", nil)
-		case *protocol.Message:
-			return conn.Send(ev)
-		}
-		return nil
-	}), nil
+func send(_ context.Context, conn *protocol.Conn, ev protocol.Event) error { return conn.Send(ev) }
+
+func sendContext(ctx context.Context, conn *protocol.Conn, ev protocol.Event) error {
+	return conn.SendContext(ctx, ev)
+}
+
+// quietEcho sends messages back, with send.
+func quietEcho(send func(context.Context, *protocol.Conn, protocol.Event) error) protocol.ApplicationFunc {
+	return func(_ context.Context, _ *protocol.Scope, conn *protocol.Conn) (protocol.Handler, error) {
+		return protocol.HandlerFunc(func(ctx context.Context, ev protocol.Event) error {
+			switch ev := ev.(type) {
+			case *protocol.Connect:
+				return conn.Accept("", nil)
+			case *protocol.Message:
+				return send(ctx, conn, ev)
+			}
+			return nil
+		}), nil
+	}
+}
+
+// For a client that is behind a message takes the place of another without more.
+func TestKeepLatestAllocatesNothing(t *testing.T) {
+	for name, poller := range map[string]*engine.Poller{"portable": nil, "polled": newPoller(t)} {
+		t.Run(name, func(t *testing.T) {
+			client, server := tcp(t)
+			over := make(chan struct{})
+			e := engine.New(engine.Config{
+				Settings: &protocol.Settings{},
+				Poller:   poller,
+				Over:     func(*protocol.Request) { close(over) },
+			})
+			h := &handler{}
+			e.Serve(t.Context(), engine.Incoming{
+				Conn:    server,
+				Socket:  server,
+				Request: &protocol.Request{Protocol: "lines", Target: "/"},
+				Codec:   quiet{message: new(protocol.Message)},
+			}, protocol.OnOverflow(protocol.KeepLatest)(h))
+			prices := make([]*protocol.Message, 100)
+			for i := range prices {
+				prices[i] = &protocol.Message{Key: strconv.Itoa(i), Data: make([]byte, 1<<10)}
+			}
+			next := 0
+			update := func() {
+				if err := h.conn.Send(prices[next%len(prices)]); err != nil {
+					t.Fatal(err)
+				}
+				next++
+			}
+			for range 20_000 { // more than the kernel takes
+				update()
+			}
+			if allocs := testing.AllocsPerRun(10_000, update); allocs != 0 {
+				t.Errorf("%v allocations per message, want none", allocs)
+			}
+			_ = client.Close()
+			<-over
+		})
+	}
 }
