@@ -164,6 +164,21 @@ func (h Headers) All() iter.Seq2[string, string] {
 	}
 }
 
+// lines yields every field's line as it is, its end included, with the field's name.
+func (h Headers) lines() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for rest := h.block; rest != ""; {
+			var line string
+			before := rest
+			line, rest = cutLine(rest)
+			name, _, _ := strings.Cut(line, ":")
+			if name != "" && !yield(name, before[:len(before)-len(rest)]) {
+				return
+			}
+		}
+	}
+}
+
 // Len returns the number of fields.
 func (h Headers) Len() int {
 	n := 0

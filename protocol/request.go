@@ -3,6 +3,7 @@ package protocol
 import (
 	"crypto/tls"
 	"net/netip"
+	"strings"
 )
 
 // A Framing says what a protocol's messages look like on the wire, so that a
@@ -37,8 +38,9 @@ type Request struct {
 	// RootPath is the prefix of the path under which the application is mounted,
 	// without a slash at its end. A path outside of it is refused with 404.
 	RootPath string
-	// Headers are the client's header fields. A protocol without headers offers
-	// the lines of its handshake as headers.
+	// Headers are the client's header fields, without those that are about the
+	// connection alone in a protocol that outlives its handshake: see the protocol. A
+	// protocol without headers offers the lines of its handshake as headers.
 	Headers Headers
 	// Subprotocols are the WebSocket subprotocols the client offered, in its order.
 	Subprotocols []string
@@ -53,6 +55,29 @@ type Request struct {
 	TLS *tls.ConnectionState
 	// Channel is the name of the channel that a "channel" scope works on.
 	Channel string
+}
+
+// Shrink leaves out the header fields whose names keep does not want, and copies what
+// is left together with the target into one piece. A protocol whose connections last
+// calls it for what only its handshake needed.
+func (r *Request) Shrink(keep func(name string) bool) {
+	var b strings.Builder
+	size := len(r.Target)
+	for name, line := range r.Headers.lines() {
+		if keep(name) {
+			size += len(line)
+		}
+	}
+	b.Grow(size)
+	b.WriteString(r.Target)
+	for name, line := range r.Headers.lines() {
+		if keep(name) {
+			b.WriteString(line)
+		}
+	}
+	both := b.String()
+	r.Headers = Headers{block: both[len(r.Target):]}
+	r.Target = both[:len(r.Target)]
 }
 
 // PeerCredentials are what the kernel says of the process at the other end of a

@@ -89,7 +89,8 @@ func FuzzUpgrade(f *testing.F) {
 		if err != nil {
 			return
 		}
-		req := &protocol.Request{Version: "1.1", Method: "GET", Scheme: "http", Headers: headers}
+		ask := protocol.Request{Version: "1.1", Method: "GET", Scheme: "http", Headers: headers}
+		req := new(ask)
 		c, err := websocket.NewUpgrader(websocket.Config{}).Upgrade(req)
 		if err != nil {
 			if r, ok := errors.AsType[*protocol.Reject](err); !ok || r.Status < 400 || r.Status > 499 || c != nil {
@@ -101,7 +102,7 @@ func FuzzUpgrade(f *testing.F) {
 			t.Fatal("accepted what is no upgrade")
 		}
 		for _, chosen := range append(slices.Clone(req.Subprotocols), "") {
-			c, err := websocket.NewUpgrader(websocket.Config{}).Upgrade(req)
+			c, err := websocket.NewUpgrader(websocket.Config{}).Upgrade(new(ask)) // which an Upgrade changes
 			if err != nil {
 				t.Fatal(err)
 			}

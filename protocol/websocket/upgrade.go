@@ -44,7 +44,11 @@ func IsUpgrade(h protocol.Headers) bool { return h.Contains("Upgrade", "websocke
 // Upgrade checks the opening handshake of an HTTP request (RFC 6455, section
 // 4.2.1) and returns the codec of the connection, which answers it. req becomes a
 // WebSocket's: its Protocol, Framing and Subprotocols are set, and its Scheme
-// becomes "ws" or "wss". The codec keeps parts of req.
+// becomes "ws" or "wss". The codec keeps parts of req until the handshake is answered.
+//
+// Of the header fields those go that were for the handshake alone: Connection, Upgrade,
+// Keep-Alive, Content-Length, and all that begin with Sec-WebSocket-. A connection that
+// lasts for days keeps the rest. Request.Subprotocols has what was offered.
 //
 // A request that asks for a WebSocket in the wrong way is a *protocol.Reject, and
 // req stays as it was: 405, 426 or 505 with the headers they need, else 400.
@@ -73,7 +77,22 @@ func (u *Upgrader) Upgrade(req *protocol.Request) (*Codec, error) {
 	case "https":
 		req.Scheme = "wss"
 	}
+	req.Shrink(outlives)
 	return c, nil
+}
+
+// outlives reports whether a header field says more than how to shake hands.
+func outlives(name string) bool {
+	const own = "Sec-WebSocket-"
+	switch len(name) {
+	case len("Upgrade"):
+		return !strings.EqualFold(name, "Upgrade")
+	case len("Connection"): // and Keep-Alive
+		return !strings.EqualFold(name, "Connection") && !strings.EqualFold(name, "Keep-Alive")
+	case len("Content-Length"):
+		return !strings.EqualFold(name, "Content-Length")
+	}
+	return len(name) <= len(own) || !strings.EqualFold(name[:len(own)], own)
 }
 
 func checkRequest(req *protocol.Request) error {

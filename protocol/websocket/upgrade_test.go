@@ -11,6 +11,30 @@ import (
 	"github.com/portico-go/portico/protocol/websocket"
 )
 
+// A connection keeps what was said to the application, in one piece with its target.
+func TestUpgradeDropsTheHandshakesFields(t *testing.T) {
+	t.Parallel()
+	req := request(t, "keep-alive: timeout=5", "Content-Length: 0", "SEC-WEBSOCKET-PROTOCOL: a, b", "Cookie: a=1; b=2", "Sec-WebSocketX: no", "Connections: 1")
+	target, host := req.Target, req.Headers.Get("Host")
+	if _, err := websocket.NewUpgrader(websocket.Config{}).Upgrade(req); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for name, value := range req.Headers.All() {
+		names = append(names, strings.ToLower(name))
+		if value == "" {
+			t.Errorf("%s has lost its value", name)
+		}
+	}
+	slices.Sort(names)
+	if want := []string{"connections", "cookie", "host", "sec-websocketx"}; !slices.Equal(names, want) {
+		t.Errorf("headers %q, want %q", names, want)
+	}
+	if req.Target != target || req.Headers.Get("Host") != host || req.Headers.Get("Cookie") != "a=1; b=2" || !slices.Equal(req.Subprotocols, []string{"a", "b"}) {
+		t.Errorf("%+v", req)
+	}
+}
+
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
