@@ -103,7 +103,7 @@ func echo() scenario {
 		name:       "echo",
 		what:       "64 bytes there and back, 200 connections, 1 message in flight on each",
 		load:       []string{"-mode", "echo", "-path", "/ws", "-conns", "200", "-size", "64"},
-		candidates: append([]candidate{portico()}, peers("gws", "gorilla", "fasthttpws", "gobwas", "melody", "coder")...),
+		candidates: append([]candidate{portico()}, peers("gws", "gorilla", "fasthttpws", "gobwas", "melody", "coder", "kernel")...),
 		metrics:    []metric{cpu, rate, p50, p99},
 		bars: []bar{
 			{metric: cpu, against: []string{"gws"}, most: 0.80},
@@ -118,7 +118,7 @@ func echoDeep() scenario {
 		name:       "echo-16",
 		what:       "64 bytes there and back, 200 connections, 16 messages in flight on each",
 		load:       []string{"-mode", "echo", "-path", "/ws", "-conns", "200", "-size", "64", "-depth", "16"},
-		candidates: append([]candidate{portico()}, peers("gws", "gorilla", "fasthttpws", "gobwas", "melody", "coder")...),
+		candidates: append([]candidate{portico()}, peers("gws", "gorilla", "fasthttpws", "gobwas", "melody", "coder", "kernel")...),
 		metrics:    []metric{cpu, rate, p50, p99},
 		bars:       []bar{{metric: cpu, against: []string{"gws"}, most: 0.15}},
 	}
