@@ -35,6 +35,7 @@ func (k Kind) String() string {
 // It stays valid for as long as it is referenced. Its methods are safe for concurrent use.
 type Message struct {
 	Type    string // the event's name; may be empty in a broadcast
+	Group   string // the group it was sent to; empty if it was sent to a channel
 	Kind    Kind
 	Header  Header
 	Payload []byte // the value as the codec encoded it; empty for no value

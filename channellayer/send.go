@@ -117,6 +117,7 @@ func (h *Hub) groupSend(ctx context.Context, group string, kind Kind, ev Event, 
 // fanOut queues a message for the members of a group that live here. It holds the lock of one of them at a time.
 func (h *Hub) fanOut(group string, m *Message) Delivery {
 	var d Delivery
+	m.Group = group // nobody else has it yet
 	g, members, view := h.groups.read(group)
 	if g == nil {
 		return d
