@@ -32,6 +32,8 @@ type Broker interface {
 type Receiver interface {
 	// Message delivers an envelope. Those of one subject come one at a time, in the order in which the server had them. The envelope remains the broker's.
 	Message(subject string, envelope []byte)
+	// Entry delivers an entry of a [Log], in the log's order within one subject. Some may be missing, and some come twice. The entry is the receiver's from now on.
+	Entry(subject string, e Entry)
 	// Up says that the broker is connected, and that no subject is subscribed to: the hub subscribes to all it needs.
 	Up()
 	// Down says that from some moment until the next Up messages may be missing, and why. A broker that notices a gap without a lost connection
@@ -42,5 +44,6 @@ type Receiver interface {
 // How a hub names its subjects.
 const (
 	groupSubject = "g." // and the group's token
+	logSubject   = "h." // the same for a group with history
 	inboxSubject = "n." // and the node's id: what is sent to the channels of that node
 )

@@ -52,6 +52,9 @@ type Config struct {
 	Unclaimed int
 	// Broker joins this hub with those of other processes; nil means that there are none. The hub starts it, and closes it.
 	Broker Broker
+	// History gives groups a history, by name: what is sent to them is kept for a while, comes to all members in one order, and can be had again by who was away
+	// ([Subscription.JoinFrom]). The first pattern that matches wins. With a Broker it has to be a [Log]. It must be the same on all nodes of a layer.
+	History []History
 	// Linger is how long the node stays subscribed to a group at its broker after its last member here has left, in case that another comes; zero means a second.
 	Linger time.Duration
 	// Codec encodes the values that are sent; nil means JSON.

@@ -20,8 +20,17 @@ var (
 	// ErrTooLarge means that a message is over a limit of the envelope: [MaxPayload], [MaxHeaders], [MaxHeaderValue].
 	ErrTooLarge = errors.New("channellayer: message too large")
 	// ErrBrokerDown means that other nodes cannot be reached now. What was asked for has been done in this process: members here have the message, a
-	// membership counts here, and will count everywhere once the broker is back.
+	// membership counts here, and will count everywhere once the broker is back. Messages for groups with history are another matter: see ErrUnconfirmed.
 	ErrBrokerDown = errors.New("channellayer: broker down")
+	// ErrUnconfirmed means that a message for a group with history is not known to be stored: nobody has it, or all members get it. With
+	// the same [HeaderIdempotencyKey] it can be sent again without doubt. It comes with what happened, such as ErrBrokerDown.
+	ErrUnconfirmed = errors.New("channellayer: not known to be stored")
+	// ErrNoHistory means that a group has no history to recover from.
+	ErrNoHistory = errors.New("channellayer: no history")
+	// ErrGap means that the log has dropped what was to be read next.
+	ErrGap = errors.New("channellayer: gap in the history")
+	// ErrPosition means that a text is no position.
+	ErrPosition = errors.New("channellayer: bad position")
 	// ErrEnvelope means that bytes are not an envelope that this version can read.
 	ErrEnvelope = errors.New("channellayer: bad envelope")
 )

@@ -12,6 +12,7 @@ type group struct {
 	name    string // never changes
 	members []*membership
 	view    *view // nil until the first send
+	feed    *feed // of a group with history; never changes
 }
 
 func (g *group) key() string { return g.name }
@@ -26,10 +27,11 @@ type view struct{ readers atomic.Int32 }
 // took), and a leave, which would move an element, first clones the slice for those who come later: a clone per send under way at the
 // most, and none when no send is.
 //
-// Lock order: Subscription.mu, then a shard, then uplink.mu: a group's first member and its last are told to the uplink in the order in which
+// Lock order: Subscription.mu, then a shard, then uplink.mu or feed.mu: a group's first member and its last are told to the uplink in the order in which
 // they came and went. No code locks a subscription while it holds a shard of groups.
 type groups struct {
 	seed   maphash.Seed
+	hub    *Hub
 	uplink *uplink // nil without a broker
 	shards [shards]groupShard
 }
@@ -53,6 +55,9 @@ func (r *groups) join(m *membership, name string) {
 	g := sh.by.get(hash, name)
 	if g == nil {
 		g = &group{name: name}
+		if keep, ok := r.hub.history.of(name); ok {
+			g.feed = newFeed(r.hub, name, keep)
+		}
 		sh.by.add(r.seed, hash, g)
 		if r.uplink != nil {
 			r.uplink.want(name)
@@ -71,6 +76,9 @@ func (r *groups) leave(m *membership, g *group) {
 	g.remove(m)
 	if len(g.members) == 0 {
 		sh.by.remove(r.seed, hash, g)
+		if g.feed != nil {
+			g.feed.end()
+		}
 		if r.uplink != nil {
 			r.uplink.unwant(g.name)
 		}
@@ -89,6 +97,17 @@ func (g *group) remove(m *membership) {
 	if cap(g.members) > shrinkAbove && 4*last < cap(g.members) {
 		g.members = append(make([]*membership, 0, 2*last), g.members...)
 	}
+}
+
+// feed returns the feed of a group with history and members, or nil.
+func (r *groups) feed(name string) *feed {
+	sh, hash := r.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if g := sh.by.get(hash, name); g != nil {
+		return g.feed
+	}
+	return nil
 }
 
 // read returns a group and its members at this moment, to be read until the view is released. The group is nil if there is none.

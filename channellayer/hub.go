@@ -19,6 +19,7 @@ type Hub struct {
 	channels  channels
 	groups    groups
 	unclaimed *unclaimed
+	history   *history
 	rings     ringPool
 	counts    counts
 	uplink    *uplink // nil without a broker
@@ -45,7 +46,11 @@ func New(c Config) (*Hub, error) {
 		return nil, err
 	}
 	h.channels.seed, h.groups.seed = maphash.MakeSeed(), maphash.MakeSeed()
+	h.groups.hub = h
 	h.unclaimed = newUnclaimed(h, c.Unclaimed)
+	if h.history, err = newHistory(h); err != nil {
+		return nil, err
+	}
 	if c.Broker != nil {
 		if h.uplink, err = startUplink(h, c.Broker); err != nil {
 			return nil, err
@@ -97,10 +102,12 @@ func (h *Hub) Close() error {
 	if h.closed.Swap(true) {
 		return nil
 	}
+	h.history.end()
 	var err error
 	if h.uplink != nil {
 		err = h.uplink.close()
 	}
+	h.history.wait()
 	for _, s := range h.channels.close() {
 		s.close()
 	}

@@ -19,11 +19,11 @@ type link struct {
 
 func (l *link) key() string { return l.name }
 
-func (l *link) subject(node string) string {
+func (l *link) subject(h *Hub) string {
 	if l.name == "" {
-		return inboxSubject + node
+		return inboxSubject + h.id
 	}
-	return groupSubject + Token(l.name)
+	return h.history.subject(l.name)
 }
 
 // answered wakes those who wait for the broker's word about the link.

@@ -15,8 +15,9 @@ type rare struct {
 	index  map[string]*membership // the same by group name, once there are many
 	ready  chan struct{}          // what Receive waits on; never changes
 
-	metadata *metadata // nil: none
-	closers  []*closer // whom the end of the subscription is told
+	seats    map[*membership]*seat // in groups with history
+	metadata *metadata             // nil: none
+	closers  []*closer             // whom the end of the subscription is told
 }
 
 const (
@@ -73,6 +74,9 @@ func (s *Subscription) record(m *membership) {
 func (s *Subscription) forget(m *membership) {
 	if m != &s.own {
 		s.rare.remove(m)
+	}
+	if m.group.feed != nil {
+		delete(s.rare.seats, m)
 	}
 	m.group = nil
 }

@@ -44,6 +44,7 @@ type Message struct {
 	deadline int64 // on the hub's clock
 	made     memo
 	layer    *LayerEvent // of a message of KindLayer
+	place    *place      // of a message from a group with history
 }
 
 // Value returns the message's value as a T. It is decoded once per message and type, and shared by all receivers:

@@ -108,6 +108,13 @@ func (u *uplink) takeIdle(now time.Time) ([]*link, time.Duration) {
 
 func (u *uplink) subscribe(links []*link) {
 	session, err := u.ask(links, u.broker.Subscribe)
+	u.subscribedTo(links, session, err)
+	if err == nil {
+		u.hub.history.confirmed(links)
+	}
+}
+
+func (u *uplink) subscribedTo(links []*link, session uint64, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.failed(err)
@@ -145,7 +152,7 @@ func (u *uplink) ask(links []*link, call func(context.Context, ...string) error)
 	u.mu.Unlock()
 	subjects := make([]string, len(links))
 	for i, l := range links {
-		subjects[i] = l.subject(u.hub.id)
+		subjects[i] = l.subject(u.hub)
 	}
 	ctx, cancel := context.WithTimeout(present, brokerPatience)
 	defer cancel()

@@ -15,7 +15,7 @@ func (u *uplink) publish(ctx context.Context, subject, channel string, m *Messag
 		u.hub.counts.unpublished.Add(1)
 		return u.standing(nil)
 	}
-	err := u.broker.Publish(ctx, subject, u.seal(channel, m))
+	err := u.broker.Publish(ctx, subject, u.hub.seal(channel, m))
 	if err == nil {
 		return nil
 	}
@@ -27,10 +27,10 @@ func (u *uplink) publish(ctx context.Context, subject, channel string, m *Messag
 }
 
 // seal returns the envelope of a message with the fields that are the layer's own before all others.
-func (u *uplink) seal(channel string, m *Message) []byte {
+func (h *Hub) seal(channel string, m *Message) []byte {
 	wire := Message{Type: m.Type, Kind: m.Kind, Payload: m.Payload}
 	wire.Header = make(Header, 0, layerFields+len(m.Header))
-	wire.Header = append(wire.Header, Field{headerNode, u.hub.id})
+	wire.Header = append(wire.Header, Field{headerNode, h.id})
 	if channel != "" {
 		wire.Header = append(wire.Header, Field{headerChannel, channel})
 	}
@@ -48,13 +48,12 @@ func (u *uplink) Message(subject string, envelope []byte) {
 	if h.closed.Load() || sender(envelope) == h.id { // members here have had it since it was sent
 		return
 	}
-	m, err := ParseEnvelope(envelope)
-	if err != nil || len(m.Header) == 0 || m.Header[0].Key != headerNode {
+	m, err := h.open(envelope)
+	if err != nil {
 		h.counts.stray.Add(1)
 		return
 	}
-	m.Header = m.Header[1:]
-	m.codec, m.deadline = h.config.Codec, h.now()+int64(h.config.Expiry)
+	m.deadline = h.now() + int64(h.config.Expiry)
 	if token, ok := strings.CutPrefix(subject, groupSubject); ok {
 		if group, err := ParseToken(token); err == nil {
 			h.fanOut(group, m)
@@ -72,6 +71,32 @@ func (u *uplink) Message(subject string, envelope []byte) {
 		}
 	}
 	h.counts.stray.Add(1)
+}
+
+// open is the way back from seal, but for the channel.
+func (h *Hub) open(envelope []byte) (*Message, error) {
+	m, err := ParseEnvelope(envelope)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.Header) == 0 || m.Header[0].Key != headerNode {
+		return nil, fmt.Errorf("%w: it names no node", ErrEnvelope)
+	}
+	m.Header = m.Header[1:]
+	m.codec = h.config.Codec
+	return m, nil
+}
+
+// Entry implements Receiver.
+func (u *uplink) Entry(subject string, e Entry) {
+	h := u.hub
+	if h.closed.Load() || !strings.HasPrefix(subject, logSubject) {
+		return
+	}
+	if f := h.history.feed(subject); f != nil {
+		f.offer(e)
+		f.run()
+	}
 }
 
 // sender returns which node has sent an envelope, without reading the rest of it; empty if it does not say.

@@ -20,6 +20,8 @@ type Event struct {
 type Delivery struct {
 	Delivered int // members that have the message in their queue
 	Dropped   int // members with a full queue, which lost this message or, with DropOldest, an older one
+
+	Position Position // of the message, if the group has history; the counts are zero then, since members here get it as those elsewhere do
 }
 
 // A SendOption changes one send to a group.
@@ -89,6 +91,10 @@ func (h *Hub) keep(channel string, m *Message) error {
 //
 // With a broker, other nodes get it in one publish, however many members they have. An error that matches [ErrBrokerDown] says that they
 // may not have it; the members here do, and the counts hold. So it is if the broker's own limit is lower than the layer's, with an error that matches ErrTooLarge.
+//
+// A message for a group with history (Config.History) is stored before the send returns, and comes to all members, those here included, in the order in which the log has it. An error
+// that matches [ErrUnconfirmed] says that it may be stored or not, and with the broker away it is not. A message with the [HeaderIdempotencyKey] of one that was sent to the group
+// within [DedupWindow] is that one: it is not sent again.
 func (h *Hub) GroupSend(ctx context.Context, group string, ev Event, options ...SendOption) (Delivery, error) {
 	return h.groupSend(ctx, group, KindEvent, ev, options)
 }
@@ -106,6 +112,9 @@ func (h *Hub) groupSend(ctx context.Context, group string, kind Kind, ev Event, 
 	m, err := h.message(ctx, kind, ev, options)
 	if err != nil {
 		return Delivery{}, err
+	}
+	if keep, ok := h.history.of(group); ok {
+		return h.history.send(ctx, group, keep, m)
 	}
 	d := h.fanOut(group, m)
 	if h.uplink != nil && !h.local(group) {

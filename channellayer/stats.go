@@ -47,17 +47,30 @@ type Stats struct {
 	Groups      int    // groups with a member
 	Unclaimed   int    // messages that wait for a channel's first reader
 	Unpublished uint64 // sends that the broker did not take
+	Recovered   uint64 // recoveries that were exact
+	Unrecovered uint64 // recoveries that were not, those of first joins among them
+	Gaps        uint64 // members who were told of a gap in a group's history
+	Logs        int    // groups whose history is in this process; a hub with a broker has none
 	Stray       uint64 // envelopes of other nodes that were damaged, or for a channel that has gone
 	BrokerUp    bool   // there is a broker, and it is connected
 }
 
 type counts struct {
 	delivered, dropped, expired, closed, unpublished, stray atomic.Uint64
+	recovered, unrecovered, gaps                            atomic.Uint64
 }
 
 // Stats returns the counters. Each is exact, but they are not read at one instant.
 func (h *Hub) Stats() Stats {
+	logs := 0
+	if h.history.memory != nil {
+		logs = h.history.memory.count()
+	}
 	return Stats{
+		Recovered:   h.counts.recovered.Load(),
+		Unrecovered: h.counts.unrecovered.Load(),
+		Gaps:        h.counts.gaps.Load(),
+		Logs:        logs,
 		Delivered:   h.counts.delivered.Load(),
 		Dropped:     h.counts.dropped.Load(),
 		Expired:     h.counts.expired.Load(),

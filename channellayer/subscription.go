@@ -112,28 +112,41 @@ func (s *Subscription) Join(ctx context.Context, group string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := s.join(group); err != nil {
+	return s.joinConfirmed(ctx, group, false)
+}
+
+// joinConfirmed is Join for a name that has been checked. A silent member gets nothing from a group with history until it resumes.
+func (s *Subscription) joinConfirmed(ctx context.Context, group string, silent bool) error {
+	if err := s.join(group, silent); err != nil {
 		return err
 	}
 	if u := s.class.hub.uplink; u != nil {
-		return u.confirmed(ctx, group)
+		if err := u.confirmed(ctx, group); err != nil {
+			return err
+		}
 	}
-	return nil
+	return s.settled(ctx, group)
 }
 
 // join is Join in this process.
-func (s *Subscription) join(group string) error {
+func (s *Subscription) join(group string, silent bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return ErrClosed
 	}
-	if s.find(group) != nil {
-		return nil
+	m := s.find(group)
+	if m == nil {
+		m = s.free()
+		s.class.hub.groups.join(m, group)
+		s.record(m)
+		if m.group.feed != nil {
+			s.sit(m, Position{})
+		}
 	}
-	m := s.free()
-	s.class.hub.groups.join(m, group)
-	s.record(m)
+	if silent {
+		s.rare.seats[m].lapsed = true
+	}
 	return nil
 }
 

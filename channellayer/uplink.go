@@ -185,3 +185,10 @@ func (u *uplink) find(name string) (*link, uint64) {
 	hash := maphash.String(u.seed, name)
 	return u.links.get(hash, name), hash
 }
+
+// presence returns a context that ends when the broker goes.
+func (u *uplink) presence() context.Context {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.present
+}

@@ -213,7 +213,12 @@ func (s *suite) sendKinds(n *node, group string) {
 
 func (s *suite) expectKinds(sub *channellayer.Subscription) {
 	s.Helper()
-	m := s.next(sub)
+	first := s.next(sub)
+	s.checkKinds(first, s.next(sub))
+}
+
+func (s *suite) checkKinds(m, second *channellayer.Message) {
+	s.Helper()
 	v, err := channellayer.Value[map[string]int](m)
 	if m.Kind != channellayer.KindEvent || m.Type != "kind.event" || err != nil || v["a"] != 1 {
 		s.Errorf("got %v %q with %v (%v)", m.Kind, m.Type, v, err)
@@ -221,7 +226,7 @@ func (s *suite) expectKinds(sub *channellayer.Subscription) {
 	if want := (channellayer.Header{{Key: "k", Value: "v"}, {Key: "k", Value: "\x00\xff"}}); fmt.Sprint(m.Header) != fmt.Sprint(want) {
 		s.Errorf("got header %q, expected %q", m.Header, want)
 	}
-	m = s.next(sub)
+	m = second
 	if m.Kind != channellayer.KindBroadcast || m.Type != "" || string(m.Payload) != `["b"]` || len(m.Header) != 0 {
 		s.Errorf("got %v %q with %s and header %q", m.Kind, m.Type, m.Payload, m.Header)
 	}

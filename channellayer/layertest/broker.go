@@ -34,6 +34,9 @@ func (r *recorder) Message(subject string, envelope []byte) {
 	}
 }
 
+// Entry is for a broker that is a Log: what an outsider published under such a subject.
+func (r *recorder) Entry(string, channellayer.Entry) {}
+
 func (r *recorder) Up()        { r.set(true) }
 func (r *recorder) Down(error) { r.set(false) }
 

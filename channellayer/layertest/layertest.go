@@ -20,17 +20,14 @@ type Backend struct {
 	Patience time.Duration
 	// Groups is how many groups come back after Start in the clause that counts them; zero means 10,000.
 	Groups int
+	// Durable says that what a channellayer.Log has stored is there again after Stop and Start. Otherwise History accepts that it is not, as long as members are told.
+	Durable bool
 }
 
 // Run runs every clause as a subtest.
 func Run(t *testing.T, b Backend) {
 	t.Helper()
-	if b.Patience == 0 {
-		b.Patience = 15 * time.Second
-	}
-	if b.Groups == 0 {
-		b.Groups = 10_000
-	}
+	b = b.withDefaults()
 	run(t, b, aloneClauses)
 	if b.Broker == nil {
 		return
@@ -41,6 +38,16 @@ func Run(t *testing.T, b Backend) {
 	run(t, b, brokerClauses)
 	run(t, b, togetherClauses)
 	run(t, b, outageClauses)
+}
+
+func (b Backend) withDefaults() Backend {
+	if b.Patience == 0 {
+		b.Patience = 15 * time.Second
+	}
+	if b.Groups == 0 {
+		b.Groups = 10_000
+	}
+	return b
 }
 
 // A clause is one rule of the contract.
@@ -81,7 +88,7 @@ func (s *suite) node(c channellayer.Config) *node {
 	n := &node{}
 	if s.Broker != nil {
 		n.tap = &tap{Broker: s.Broker(s.t)}
-		c.Broker = n.tap
+		c.Broker = n.tap.broker()
 	}
 	if c.Linger == 0 {
 		c.Linger = 50 * time.Millisecond
@@ -210,7 +217,9 @@ func (s *suite) eventually(what string, holds func() bool) {
 // A tap counts what goes through a broker.
 type tap struct {
 	channellayer.Broker
-	published, received, subscribed atomic.Int64
+	published, received, subscribed, reads atomic.Int64
+
+	careless atomic.Bool // entries get lost, and come twice
 }
 
 func (p *tap) Start(ctx context.Context, r channellayer.Receiver) error {

@@ -8,8 +8,11 @@ import (
 	"github.com/portico-go/portico/channellayer"
 )
 
-// A Loopback is a server that joins hubs of one process. The zero value is running. Its methods are safe for concurrent use.
+// A Loopback is a server that joins hubs of one process, with the history of groups, which outlives its stops. The zero value is running. Its methods are safe for concurrent use.
 type Loopback struct {
+	once sync.Once
+	log  *channellayer.MemoryLog
+
 	mu      sync.Mutex
 	stopped bool
 	brokers map[*loopback]bool
@@ -62,6 +65,8 @@ func (l *Loopback) Subscriptions() int {
 	}
 	return n
 }
+
+var _ channellayer.Log = (*loopback)(nil)
 
 // A loopback is one hub's broker.
 type loopback struct {
@@ -135,6 +140,47 @@ func (b *loopback) set(ctx context.Context, subjects []string, subscribed bool) 
 		}
 	}
 	return nil
+}
+
+// Append implements channellayer.Log: the log delivers to all brokers that have subscribed, in its order.
+func (b *loopback) Append(ctx context.Context, subject string, keep channellayer.Retention, r channellayer.Record) (channellayer.Position, error) {
+	log, err := b.reach(ctx)
+	if err != nil {
+		return channellayer.Position{}, err
+	}
+	return log.Append(ctx, subject, keep, r)
+}
+
+// Read implements channellayer.Log.
+func (b *loopback) Read(ctx context.Context, subject string, keep channellayer.Retention, from uint64, limit int) (channellayer.Page, error) {
+	log, err := b.reach(ctx)
+	if err != nil {
+		return channellayer.Page{}, err
+	}
+	return log.Read(ctx, subject, keep, from, limit)
+}
+
+func (b *loopback) reach(ctx context.Context) (*channellayer.MemoryLog, error) {
+	l := b.server
+	l.once.Do(func() { l.log = channellayer.NewMemoryLog(l.appended) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.log, b.usable(ctx)
+}
+
+// appended hands an entry to those who have subscribed. What they do with it, they do without the log.
+func (l *Loopback) appended(subject string, e channellayer.Entry) {
+	l.mu.Lock()
+	var all []channellayer.Receiver
+	for b := range l.brokers {
+		if b.subjects[subject] {
+			all = append(all, b.receiver)
+		}
+	}
+	l.mu.Unlock()
+	for _, r := range all {
+		r.Entry(subject, e)
+	}
 }
 
 // usable holds the rule of all methods: none works without the server, or when its context is over.
