@@ -93,10 +93,6 @@ func (s *Stream) ready(events uint32) {
 // read implements socket. It reads until there is no more, or for 64 KiB, and then
 // queues the stream behind the others.
 func (d *descriptor) read(s *Stream, sig mailbox.Signals) {
-	if s.isFinishing() {
-		d.discard(s)
-		return
-	}
 	if d.in == nil {
 		d.in = s.engine.borrow(s)
 	}
@@ -104,15 +100,12 @@ func (d *descriptor) read(s *Stream, sig mailbox.Signals) {
 	if in.fresh {
 		in.fresh = false
 		s.decode(in)
-	}
-	for budget := largeBuffer; ; {
 		if s.isFinishing() {
-			break
-		}
-		if budget <= 0 {
-			d.pause(s, sig)
+			d.in = in.park()
 			return
 		}
+	}
+	for budget := largeBuffer; ; {
 		space := in.space()
 		n, err := d.readTo(space[:min(len(space), budget)])
 		if n > 0 {
@@ -126,6 +119,13 @@ func (d *descriptor) read(s *Stream, sig mailbox.Signals) {
 		if err != nil {
 			s.readFailed(err)
 			break
+		}
+		if s.isFinishing() {
+			break
+		}
+		if budget <= 0 {
+			d.pause(s, sig)
+			return
 		}
 	}
 	d.in = in.park()
@@ -205,7 +205,7 @@ func (d *descriptor) shut(s *Stream, broken bool) {
 	s.box.Wake(sigRead)
 }
 
-// discard reads what the peer still sends, and closes the socket when it hangs up.
+// discard implements socket. It closes the socket when the peer hangs up.
 func (d *descriptor) discard(s *Stream) {
 	if d.fd < 0 {
 		return

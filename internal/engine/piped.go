@@ -104,6 +104,9 @@ func (p *piped) readAll() {
 // read implements socket: it has a goroutine for that.
 func (*piped) read(*Stream, mailbox.Signals) {}
 
+// discard implements socket: its streams do not linger.
+func (*piped) discard(*Stream) {}
+
 // write implements socket: it has a goroutine write p.
 func (p *piped) write(b []byte) (int, error) {
 	switch {

@@ -87,9 +87,7 @@ func (s *Stream) emit(ev protocol.Event) error {
 		_ = conn.Send(&protocol.Pong{Data: e.Data}) // too late, or the peer is slow: both are seen to
 	default:
 		s.message = true
-		if conn.State() < protocol.StateClosing {
-			_ = s.life.Deliver(ev) // an error was answered
-		}
+		_ = s.life.Deliver(ev) // an error was answered; nothing is delivered while it closes
 	}
 	return nil
 }

@@ -37,6 +37,9 @@ type socket interface {
 	begin()
 	// read reads and decodes what there is; it is called in a turn.
 	read(s *Stream, sig mailbox.Signals)
+	// discard reads what a peer sends that has been told everything; it is called in a
+	// turn of a stream that lingers.
+	discard(s *Stream)
 	// write writes from p without waiting, as much as goes. errBlocked says that the
 	// stream is resumed when more goes; then it comes with what is left of the same p.
 	write(p []byte) (n int, err error)
@@ -203,18 +206,21 @@ func (s *Stream) HandleEvent(ev protocol.Event) {
 func (s *Stream) HandleSignals(sig mailbox.Signals) {
 	s.mu.Lock()
 	s.inTurn = true
-	reads := sig&(sigRead|sigHangup) != 0
-	if reads {
-		if !s.open {
+	input := sig&(sigRead|sigHangup) != 0
+	reads, lingers := input && s.open, input && s.lingering
+	if input {
+		if !reads {
 			s.early |= sig
 		}
-		reads = s.open || s.lingering
 		s.pong = 0
 		s.heard = s.engine.now()
 	}
 	s.mu.Unlock()
-	if reads {
+	switch {
+	case reads:
 		s.sock.read(s, sig)
+	case lingers:
+		s.sock.discard(s)
 	}
 	if sig&sigWritten != 0 {
 		s.shut()

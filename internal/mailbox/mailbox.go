@@ -15,8 +15,8 @@ import (
 type Owner interface {
 	// HandleEvent handles one posted event.
 	HandleEvent(ev protocol.Event)
-	// TurnOver is called when nothing is left to do, before the box goes idle: the
-	// place to write out what was sent.
+	// TurnOver is called when what there was to do is done, before the box looks for
+	// more or goes idle: the place to write out what was sent.
 	TurnOver()
 	// Runners run the box. It is called when the box is woken, perhaps with locks held.
 	Runners() *Runners
@@ -76,7 +76,10 @@ func (b *Box) Init(owner Owner) { b.owner, b.running = owner, true }
 
 // Release ends the caller's first turn: what was posted meanwhile is handled on
 // this goroutine, then the box is idle.
-func (b *Box) Release() { b.run() }
+func (b *Box) Release() {
+	b.owner.TurnOver()
+	b.run()
+}
 
 // Post puts ev behind what is there and never blocks. If the box is idle, a runner
 // handles it. After Close it returns protocol.ErrClosed.
@@ -145,6 +148,7 @@ func (b *Box) Do(f func()) error {
 	b.running = true
 	b.mu.Unlock()
 	f()
+	b.owner.TurnOver()
 	b.run()
 	return nil
 }
@@ -165,33 +169,28 @@ func (b *Box) Close(last func()) {
 // run handles what there is until there is nothing, and leaves the box idle.
 func (b *Box) run() {
 	for {
-		b.mu.Lock()
-		work, signals := b.queue, b.signals
-		b.queue, b.signals = nil, 0
-		b.mu.Unlock()
-		switch {
-		case work != nil:
-			b.handle(work)
-			if signals != 0 {
-				b.signal(signals)
-			}
-		case signals != 0:
-			b.signal(signals)
-		default:
-			b.owner.TurnOver()
-			if b.rest() {
-				return
-			}
+		work, signals, idle := b.next()
+		if idle {
+			return
 		}
+		if work != nil {
+			b.handle(work)
+		}
+		if signals != 0 {
+			b.signal(signals)
+		}
+		b.owner.TurnOver()
 	}
 }
 
-// rest makes the box idle unless there is something to do.
-func (b *Box) rest() bool {
+// next takes what there is to do. If there is nothing the box is idle.
+func (b *Box) next() (work *batch, signals Signals, idle bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.running = b.queue != nil || b.signals != 0
-	return !b.running
+	work, signals = b.queue, b.signals
+	b.queue, b.signals = nil, 0
+	b.running = work != nil || signals != 0
+	return work, signals, !b.running
 }
 
 func (b *Box) handle(work *batch) {
