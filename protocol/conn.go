@@ -68,7 +68,6 @@ type Transport interface {
 // return ErrClosed.
 type Conn struct {
 	t      Transport
-	parent context.Context // the server's
 	number uint64
 	req    asked
 	rec    record
@@ -83,9 +82,10 @@ type Conn struct {
 
 // rare is the part of a connection's state that most do without most of the time.
 type rare struct {
-	cause   error          // the first reason to end
-	inner   *cancelContext // made when needed
-	refusal *Reject        // what was sent
+	parent  context.Context // unless it is that of the settings
+	cause   error           // the first reason to end
+	inner   *cancelContext  // made when needed
+	refusal *Reject         // what was sent
 	timers  timers
 }
 

@@ -18,7 +18,7 @@ type cancelContext struct {
 }
 
 // Deadline implements context.Context.
-func (c *connContext) Deadline() (time.Time, bool) { return c.parent.Deadline() }
+func (c *connContext) Deadline() (time.Time, bool) { return (*Conn)(c).parent().Deadline() }
 
 // Done implements context.Context.
 func (c *connContext) Done() <-chan struct{} { return c.current(true).Done() }
@@ -37,16 +37,32 @@ func (c *connContext) current(needed bool) context.Context {
 	defer c.mu.Unlock()
 	conn := (*Conn)(c)
 	if conn.rare == nil || conn.rare.inner == nil {
+		parent := conn.ancestor()
 		if !needed && !c.cancelled {
-			return c.parent
+			return parent
 		}
-		ctx, cancel := context.WithCancelCause(c.parent)
+		ctx, cancel := context.WithCancelCause(parent)
 		conn.others().inner = &cancelContext{ctx, cancel}
 		if c.cancelled {
 			cancel(conn.cause())
 		}
 	}
 	return conn.rare.inner.Context
+}
+
+// parent returns the context from which the connection's inherits.
+func (c *Conn) parent() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ancestor()
+}
+
+// ancestor is parent. c.mu is held.
+func (c *Conn) ancestor() context.Context {
+	if c.rare != nil && c.rare.parent != nil {
+		return c.rare.parent
+	}
+	return c.req.common.settings.parent()
 }
 
 // context returns the connection's context.

@@ -21,8 +21,19 @@ type Settings struct {
 	Values []Binding
 	// Observer is told what happens to connections; nil is nobody.
 	Observer Observer
+	// Context is what nearly all connections of the server have as their parent: those
+	// need no memory for theirs. nil is context.Background(). It must be comparable, as
+	// all contexts of the standard library are.
+	Context context.Context
 
 	commons commons
+}
+
+func (s *Settings) parent() context.Context {
+	if s.Context == nil {
+		return context.Background()
+	}
+	return s.Context
 }
 
 // A Lifecycle is the server's side of one connection: it runs Open, the events
@@ -35,15 +46,24 @@ type Settings struct {
 type Lifecycle struct {
 	conn    Conn
 	handler Handler
-	room    *Room // nil if the first scope and the end are allocated when they are needed
 }
 
 // A Room is memory for what a connection needs besides its Lifecycle: its first
-// scope while it opens, and its end. A transport of short connections has one
-// beside the Lifecycle, so that all is one allocation.
+// scope while it opens, and its end. It serves one connection: applications keep what
+// points into it.
 type Room struct {
 	scope  Scope
 	ending ending
+}
+
+// A RoomyTransport is the Transport of a short connection, which has a Room beside the
+// Lifecycle, so that all is one allocation. Other connections allocate what they
+// need when they do.
+type RoomyTransport interface {
+	Transport
+	// Room returns the same Room each time. It is called when the connection begins,
+	// opens and ends.
+	Room() *Room
 }
 
 // NewLifecycle begins a connection. parent is the server's context, whose values
@@ -52,32 +72,40 @@ type Room struct {
 // Terminate and End.
 func NewLifecycle(parent context.Context, req *Request, t Transport, settings *Settings) (*Lifecycle, error) {
 	l := new(Lifecycle)
-	return l, l.Init(parent, req, t, settings, nil)
+	return l, l.Init(parent, req, t, settings)
 }
 
 // Init is NewLifecycle for a Lifecycle that is part of a transport's own memory: it
-// begins the connection in l, which must be zero. room is used for this connection
-// only; nil allocates what is needed when it is. l and room must not be used for
-// another connection ever: applications keep what points into them.
-func (l *Lifecycle) Init(parent context.Context, req *Request, t Transport, settings *Settings, room *Room) error {
-	l.room = room
+// begins the connection in l, which must be zero. l must not be used for another
+// connection ever: applications keep what points into it.
+func (l *Lifecycle) Init(parent context.Context, req *Request, t Transport, settings *Settings) error {
 	l.conn.t = t
 	l.conn.req.set(req, settings.commons.find(req, settings))
-	l.conn.parent = parent
+	if parent != settings.parent() {
+		l.conn.rare = &rare{parent: parent}
+	}
 	l.conn.number = connNumber.Add(1)
 	l.conn.observe(Opened, nil)
-	if room != nil {
+	if room := l.room(); room != nil {
 		return room.scope.init(&l.conn.req, &l.conn.rec, settings.Values)
 	}
 	var passing Scope // the one that stays is made by Open
 	return passing.init(&l.conn.req, &l.conn.rec, nil)
 }
 
+// room returns the transport's, or nil.
+func (l *Lifecycle) room() *Room {
+	if t, ok := l.conn.t.(RoomyTransport); ok {
+		return t.Room()
+	}
+	return nil
+}
+
 // first returns the connection's first scope, which the application keeps if it
 // needs it.
 func (l *Lifecycle) first() *Scope {
-	if l.room != nil {
-		return &l.room.scope
+	if room := l.room(); room != nil {
+		return &room.scope
 	}
 	s := new(Scope)
 	_ = s.init(&l.conn.req, &l.conn.rec, l.conn.req.common.settings.Values) // Init found nothing wrong
@@ -278,8 +306,8 @@ func (l *Lifecycle) End(cause error) {
 		l.conn.observe(Refused, refusal)
 	}
 	var e *ending
-	if l.room != nil {
-		e = &l.room.ending
+	if room := l.room(); room != nil {
+		e = &room.ending
 	} else {
 		e = new(ending)
 	}
@@ -297,7 +325,7 @@ type ending struct {
 
 func (l *Lifecycle) runCleanups(e *ending) {
 	cause := e.disconnect.Cause
-	e.ctx.parent = l.conn.parent
+	e.ctx.parent = l.conn.parent()
 	defer e.ctx.release()
 	for c, ok := l.conn.rec.end(cause); ok; c, ok = l.conn.rec.end(cause) {
 		if c == nil {

@@ -117,7 +117,7 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, span.StopAll(values)) }()
-	s.settings = &protocol.Settings{Values: span.Values, Observer: logObserver{s.log, s.cfg.Observer}}
+	s.settings = &protocol.Settings{Values: span.Values, Observer: logObserver{s.log, s.cfg.Observer}, Context: s.base}
 
 	if s.watcher, err = engine.NewWatcher(); err != nil {
 		closeAll(listeners)

@@ -37,6 +37,9 @@ type deadlines struct {
 	active   moment // when a message came last
 }
 
+// A timer is a stream's place on the wheel.
+type timer = wheel.Timer[*Stream]
+
 var _ wheel.Owner = (*Stream)(nil)
 
 // first returns the first deadline, or 0. s.mu is held.
@@ -125,7 +128,7 @@ func (s *Stream) Expire() {
 		_ = s.life.Conn().Send(&protocol.Ping{}) // too late, or the peer is slow: both are seen to
 	}
 	if d.stuck {
-		go s.engine.cfg.OnStuck(s.life.Conn(), StackOf(s.life))
+		go s.engine.cfg.OnStuck(s.life.Conn(), StackOf(&s.life))
 	}
 }
 

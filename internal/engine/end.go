@@ -21,7 +21,11 @@ func (s *Stream) finish(cause error) {
 		s.mu.Unlock()
 		return
 	}
-	s.finishing, s.open, s.cause = true, false, cause
+	s.finishing, s.open = true, false
+	if cause != nil {
+		reason := cause // here, so that it is on the heap only if there is one
+		s.cause = &reason
+	}
 	if s.answer == pending {
 		s.answer = refused // nobody needs to wait for one
 	}
@@ -56,7 +60,7 @@ func (s *Stream) shut() {
 	broken := s.broken
 	s.mu.Unlock()
 	s.sock.shut(s, broken)
-	s.life.End(s.cause)
+	s.life.End(s.reason())
 	s.mu.Lock()
 	s.stuck, s.ended = 0, true
 	s.mu.Unlock()
@@ -79,6 +83,15 @@ func (s *Stream) partOver() {
 	}
 }
 
+// reason returns why the stream is finishing, unless the Lifecycle knows. It does not
+// change once the stream is.
+func (s *Stream) reason() error {
+	if s.cause == nil {
+		return nil
+	}
+	return *s.cause
+}
+
 // expireIn gives the peer d to let the connection come to its end.
 func (s *Stream) expireIn(d time.Duration) {
 	s.mu.Lock()
@@ -92,7 +105,7 @@ func (s *Stream) expireIn(d time.Duration) {
 // the server drains a running handler keeps its context until the drain's deadline.
 func (s *Stream) expire() {
 	s.mu.Lock()
-	cause := s.cause
+	cause := s.reason()
 	s.mu.Unlock()
 	if s.engine.isDraining() {
 		s.breakOff()

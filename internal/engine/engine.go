@@ -88,7 +88,7 @@ func (c Config) withDefaults() Config {
 type Engine struct {
 	cfg       Config
 	epoch     time.Time
-	wheel     *wheel.Wheel
+	wheel     *wheel.Wheel[*Stream]
 	runners   mailbox.Runners // of the streams that the Poller does not know
 	sweep     sweep
 	buffers   bufferPool
@@ -106,7 +106,7 @@ func New(cfg Config) *Engine {
 	return &Engine{
 		cfg:   cfg.withDefaults(),
 		epoch: time.Now(),
-		wheel: wheel.New(tick),
+		wheel: wheel.New[*Stream](tick),
 		piped: make(map[*Stream]struct{}),
 	}
 }

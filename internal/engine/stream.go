@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/portico-go/portico/internal/mailbox"
-	"github.com/portico-go/portico/internal/wheel"
 	"github.com/portico-go/portico/protocol"
 )
 
@@ -67,15 +66,15 @@ const (
 // what is only needed while something happens is borrowed, and nil in between.
 type Stream struct {
 	engine *Engine
-	life   *protocol.Lifecycle
+	life   protocol.Lifecycle
 	codec  protocol.Codec
 	sock   socket
 	box    mailbox.Box
 
 	mu    sync.Mutex // guards what follows
-	timer wheel.Timer
+	timer timer
 	out   *outgoing
-	cause error // why it is finishing, unless the Lifecycle knows
+	cause *error // why it is finishing, unless the Lifecycle knows; nil is no reason
 	deadlines
 	early  mailbox.Signals // those that came before it was open
 	answer answer
@@ -125,8 +124,7 @@ var (
 //nolint:contextcheck // a Lifecycle has the connection's own context
 func (e *Engine) Serve(ctx context.Context, in Incoming, app protocol.Application) {
 	s := e.newStream(in.Codec)
-	life, err := protocol.NewLifecycle(ctx, in.Request, s, e.cfg.Settings)
-	s.life = life
+	err := s.life.Init(ctx, in.Request, s, e.cfg.Settings)
 	if full := s.attach(in); full != nil && err == nil {
 		err = &protocol.Reject{Status: http.StatusServiceUnavailable, Err: full}
 	}
@@ -137,11 +135,11 @@ func (e *Engine) Serve(ctx context.Context, in Incoming, app protocol.Applicatio
 	s.mu.Unlock()
 	switch {
 	case err != nil:
-		life.Terminate(err)
+		s.life.Terminate(err)
 	case draining:
-		life.Terminate(protocol.ErrShutdown)
-	case life.Open(app) == nil:
-		_ = life.Deliver(&protocol.Connect{}) // an error was answered
+		s.life.Terminate(protocol.ErrShutdown)
+	case s.life.Open(app) == nil:
+		_ = s.life.Deliver(&protocol.Connect{}) // an error was answered
 	}
 	s.goOn()
 }

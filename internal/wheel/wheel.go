@@ -22,32 +22,33 @@ type Owner interface {
 	Expire()
 }
 
-// A Timer is one deadline. Its zero value is a timer that is not set. It belongs to
-// one wheel, and must not be copied while it is set.
-type Timer struct {
-	next, prev *Timer
-	owner      Owner
+// A Timer is one deadline of an O. Its zero value is a timer that is not set. It
+// belongs to one wheel, and must not be copied while it is set.
+type Timer[O Owner] struct {
+	next, prev *Timer[O]
+	owner      O
 	at         uint64 // the tick at which it fires; 0 when it is not set
 }
 
-// A Wheel fires Timers. It has no goroutine but while it fires, and while no Timer
-// is set no timer of the runtime either. All methods are safe for concurrent use.
-type Wheel struct {
+// A Wheel fires Timers, whose owners have one type: so a Timer needs no interface. It
+// has no goroutine but while it fires, and while no Timer is set no timer of the
+// runtime either. All methods are safe for concurrent use.
+type Wheel[O Owner] struct {
 	tick time.Duration
-	due  []Owner // only turn touches it
+	due  []O // only turn touches it
 
 	mu      sync.Mutex
 	epoch   time.Time
-	now     uint64       // the last tick that was handled
-	set     int          // timers that are set
-	running bool         // timer is set, or fires
-	timer   *time.Timer  // nil before the first use
-	slots   [slots]Timer // heads of circular lists
+	now     uint64          // the last tick that was handled
+	set     int             // timers that are set
+	running bool            // timer is set, or fires
+	timer   *time.Timer     // nil before the first use
+	slots   [slots]Timer[O] // heads of circular lists
 }
 
 // New returns a wheel that looks every tick.
-func New(tick time.Duration) *Wheel {
-	w := &Wheel{tick: tick, epoch: time.Now(), now: 1}
+func New[O Owner](tick time.Duration) *Wheel[O] {
+	w := &Wheel[O]{tick: tick, epoch: time.Now(), now: 1}
 	for i := range w.slots {
 		head := &w.slots[i]
 		head.next, head.prev = head, head
@@ -57,7 +58,7 @@ func New(tick time.Duration) *Wheel {
 
 // Set makes t fire d from now, and not before. If it was set, it moves. owner is
 // told; all calls for one Timer must name the same.
-func (w *Wheel) Set(t *Timer, d time.Duration, owner Owner) {
+func (w *Wheel[O]) Set(t *Timer[O], d time.Duration, owner O) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if t.at != 0 {
@@ -74,7 +75,7 @@ func (w *Wheel) Set(t *Timer, d time.Duration, owner Owner) {
 }
 
 // Stop takes t off the wheel. It may still be about to fire: Expire must cope.
-func (w *Wheel) Stop(t *Timer) {
+func (w *Wheel[O]) Stop(t *Timer[O]) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if t.at != 0 {
@@ -82,10 +83,10 @@ func (w *Wheel) Stop(t *Timer) {
 	}
 }
 
-func (w *Wheel) tickOf(at time.Time) uint64 { return uint64(max(at.Sub(w.epoch), 0)/w.tick) + 1 }
+func (w *Wheel[O]) tickOf(at time.Time) uint64 { return uint64(max(at.Sub(w.epoch), 0)/w.tick) + 1 }
 
 // link puts t into its slot. w.mu is held.
-func (w *Wheel) link(t *Timer) {
+func (w *Wheel[O]) link(t *Timer[O]) {
 	head := &w.slots[t.at%slots]
 	t.next, t.prev = head, head.prev
 	head.prev.next, head.prev = t, t
@@ -93,14 +94,14 @@ func (w *Wheel) link(t *Timer) {
 }
 
 // unlink takes t out of its slot. w.mu is held.
-func (w *Wheel) unlink(t *Timer) {
+func (w *Wheel[O]) unlink(t *Timer[O]) {
 	t.prev.next, t.next.prev = t.next, t.prev
 	t.next, t.prev, t.at = nil, nil, 0
 	w.set--
 }
 
 // sleep has the wheel turn at the next tick. w.mu is held.
-func (w *Wheel) sleep() {
+func (w *Wheel[O]) sleep() {
 	wait := time.Until(w.epoch.Add(time.Duration(w.now) * w.tick))
 	if w.timer == nil {
 		w.timer = time.AfterFunc(wait, w.turn)
@@ -111,13 +112,14 @@ func (w *Wheel) sleep() {
 
 // turn handles the ticks that have passed, and sleeps until the next one, unless no
 // timer is set. It does not run twice at a time.
-func (w *Wheel) turn() {
+func (w *Wheel[O]) turn() {
 	w.mu.Lock()
 	w.due = w.advance(w.due[:0])
 	w.mu.Unlock()
+	var none O
 	for i, owner := range w.due {
 		owner.Expire()
-		w.due[i] = nil
+		w.due[i] = none
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,7 +130,7 @@ func (w *Wheel) turn() {
 
 // advance takes the timers that are due off the wheel, and returns their owners
 // behind due. w.mu is held.
-func (w *Wheel) advance(due []Owner) []Owner {
+func (w *Wheel[O]) advance(due []O) []O {
 	target := w.tickOf(time.Now())
 	from := w.now
 	if target-from > slots {

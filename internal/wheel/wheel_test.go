@@ -18,7 +18,7 @@ const tick = 100 * time.Millisecond
 
 // fired notes when it was told to expire.
 type fired struct {
-	timer wheel.Timer
+	timer wheel.Timer[*fired]
 	at    atomic.Int64 // since begin
 	times atomic.Int64
 	begin time.Time
@@ -37,7 +37,7 @@ func TestFiresOnceAndNeverEarly(t *testing.T) {
 	t.Parallel()
 	for _, d := range []time.Duration{0, 1, tick - 1, tick, tick + 1, 20 * time.Second, 51*time.Second + 150*time.Millisecond, 10 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			w := wheel.New(tick)
+			w := wheel.New[*fired](tick)
 			time.Sleep(37 * time.Millisecond) // so that ticks and deadlines do not line up
 			f := &fired{begin: time.Now()}
 			w.Set(&f.timer, d, f)
@@ -54,7 +54,7 @@ func TestFiresOnceAndNeverEarly(t *testing.T) {
 func TestSetMovesAndStopCancels(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := wheel.New(tick)
+		w := wheel.New[*fired](tick)
 		begin := time.Now()
 		moved, stopped := &fired{begin: begin}, &fired{begin: begin}
 		w.Set(&moved.timer, time.Second, moved)
@@ -77,7 +77,7 @@ func TestSetMovesAndStopCancels(t *testing.T) {
 func TestExpireMaySetAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := wheel.New(tick)
+		w := wheel.New[*fired](tick)
 		f := &fired{begin: time.Now()}
 		f.then = func() {
 			if f.times.Load() < 5 {
@@ -97,7 +97,7 @@ func TestExpireMaySetAgain(t *testing.T) {
 func TestRestsAndWakesAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := wheel.New(tick)
+		w := wheel.New[*fired](tick)
 		for range 3 {
 			f := &fired{begin: time.Now()}
 			w.Set(&f.timer, time.Second, f)
@@ -116,7 +116,7 @@ func TestManyTimersAtRandom(t *testing.T) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		random := rand.New(rand.NewPCG(seed, 0))
-		w := wheel.New(tick)
+		w := wheel.New[*fired](tick)
 		begin := time.Now()
 		all := make([]fired, 2000)
 		want := make([]time.Duration, len(all)) // 0 for stopped
@@ -152,8 +152,8 @@ type nothing struct{}
 func (nothing) Expire() {}
 
 func BenchmarkSet(b *testing.B) {
-	w := wheel.New(tick)
-	timers := make([]wheel.Timer, 1024)
+	w := wheel.New[nothing](tick)
+	timers := make([]wheel.Timer[nothing], 1024)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		w.Set(&timers[i%len(timers)], 20*time.Second, nothing{})

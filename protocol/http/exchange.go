@@ -68,7 +68,7 @@ func (x *exchange) Open(ctx context.Context, scope *protocol.Scope, conn *protoc
 // filling in the request. It reports whether there is a handler; otherwise the
 // answer is a refusal, and all is over.
 func (x *exchange) begin(parent context.Context, filled error) bool {
-	err := x.life.Init(parent, &x.req, x, x.site.cfg.Settings, &x.room)
+	err := x.life.Init(parent, &x.req, x, x.site.cfg.Settings)
 	if x.site.cfg.Tracker != nil {
 		x.site.cfg.Tracker.Begin(x.conn, &x.life)
 	}
@@ -211,4 +211,7 @@ func (x *exchange) end(cause error) {
 	}
 }
 
-var _ protocol.Transport = (*exchange)(nil)
+// Room implements protocol.RoomyTransport.
+func (x *exchange) Room() *protocol.Room { return &x.room }
+
+var _ protocol.RoomyTransport = (*exchange)(nil)
