@@ -300,7 +300,7 @@ type Cloner interface{ Clone() protocol.Event }
 func clone(ev protocol.Event) protocol.Event {
 	switch ev := ev.(type) {
 	case *protocol.Message:
-		return &protocol.Message{Binary: ev.Binary, Data: slices.Clone(ev.Data)}
+		return &protocol.Message{Binary: ev.Binary, Overflow: ev.Overflow, Data: slices.Clone(ev.Data), Key: ev.Key}
 	case *protocol.Close:
 		return &protocol.Close{Code: cmp.Or(ev.Code, protocol.CloseNormal), Reason: ev.Reason}
 	case *protocol.Accept:

@@ -58,6 +58,10 @@ type Messages[C any] struct {
 	// For a connection with whole messages, such as a WebSocket, a type that is not
 	// listed is sent as the JSON that it is; a line-based one needs a rendering.
 	Broadcasts Broadcasts
+	// Overflow says what becomes of broadcasts for a client that is slow, by their group
+	// and type. The first entry that matches counts; what none matches is subject to
+	// protocol.OnOverflow, as what is sent to one client.
+	Overflow []Overflow
 	// Unhandled is told of an event or broadcast that has no place in the tables, or
 	// whose value is not of the type that its place expects; err says which. Such
 	// a message never ends a connection. It must not block. nil ignores it.
@@ -129,6 +133,9 @@ func (m *Messages[C]) check() error {
 		if render == nil {
 			errs = append(errs, fmt.Errorf("consumer: the broadcast %q has a nil rendering: use consumer.Render", name))
 		}
+	}
+	for i := range m.Overflow {
+		errs = append(errs, m.Overflow[i].check())
 	}
 	for _, sub := range m.Subprotocols {
 		if !protocol.IsToken(sub) {

@@ -127,7 +127,13 @@ func (s *session[C]) sendHeld() error {
 // framing get the same message, which is rendered and encoded once.
 func (s *session[C]) forward(m *channellayer.Message) error {
 	f := form{table: &s.consumer.Broadcasts, framing: s.conn.scope.Framing()}
-	shared, err := channellayer.Rendering(m, f, func() (*protocol.Message, error) { return f.render(m) })
+	shared, err := channellayer.Rendering(m, f, func() (*protocol.Message, error) {
+		out, err := f.render(m)
+		if err != nil {
+			return nil, err
+		}
+		return out, overflow(s.consumer.Overflow, m, out)
+	})
 	if err != nil {
 		s.unhandled(m, err)
 		return nil
