@@ -16,6 +16,8 @@ type Backend struct {
 	Broker func(t *testing.T) channellayer.Broker
 	// Stop takes the server away, as a crash would; Start brings it back at the same address. Both are needed with a Broker.
 	Stop, Start func(t *testing.T)
+	// Codec is that of the nodes; nil means JSON.
+	Codec channellayer.Codec
 	// Patience is how long a clause waits for what should come, such as a connection after Start; zero means 15 s.
 	Patience time.Duration
 	// Groups is how many groups come back after Start in the clause that counts them; zero means 10,000.
@@ -89,6 +91,9 @@ func (s *suite) node(c channellayer.Config) *node {
 	if s.Broker != nil {
 		n.tap = &tap{Broker: s.Broker(s.t)}
 		c.Broker = n.tap.broker()
+	}
+	if c.Codec == nil {
+		c.Codec = s.Codec
 	}
 	if c.Linger == 0 {
 		c.Linger = 50 * time.Millisecond
