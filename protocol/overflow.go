@@ -24,12 +24,11 @@ const (
 	// is being sent already stays. If that is not enough the new message is dropped.
 	DropOldest
 	// KeepLatest lets a message take the place of the one that waits with the same Key
-	// and this choice, as soon as the client is behind: who reads slowly reads less,
-	// and only what holds still. The older message is dropped (ErrReplaced) and the new one
-	// is queued at the end, so what arrives comes in the order in which it was sent. A
-	// message without a Key replaces nothing and is never replaced. If too much waits
-	// all the same the client is closed, as with CloseSlow. All Keys of a connection,
-	// of broadcasts and others, are one set.
+	// and this choice, as soon as bytes wait for the client: who reads slowly reads less,
+	// and only what holds still. The older message is dropped (ErrReplaced) and the new
+	// one is queued at the end, so what arrives comes in the order in which it was sent.
+	// A message without a Key replaces nothing and is never replaced. If too much waits
+	// all the same the client is closed, as with CloseSlow.
 	KeepLatest
 )
 

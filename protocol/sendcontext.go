@@ -17,7 +17,7 @@ type WaitableTransport interface {
 // until there is room, and the message is neither dropped nor the client closed for
 // it, whatever OnOverflow says. It returns context.Cause(ctx) when ctx ends before,
 // and ErrClosed when the connection does: the limit on how long the client may take
-// for what waits (Timeouts.Write of a server) holds meanwhile.
+// for what waits (Timeouts.Stall of a server) holds meanwhile.
 //
 // It is for a long answer to one client, from its handler or from a goroutine of your
 // own. A handler that waits keeps its connection's other events waiting, and what the
