@@ -165,7 +165,7 @@ func (f *feed) catchUp(ctx context.Context) bool {
 		for _, e := range entries {
 			f.hub.deliver(f, f.repeatable(e))
 		}
-		if gap != GapEpoch && len(page.Entries) < readPage {
+		if gap != GapEpoch && !page.More {
 			return true
 		}
 	}

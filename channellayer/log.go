@@ -22,7 +22,8 @@ type Log interface {
 	// Nil means that the record is stored as well as the server stores anything. With an error it may be stored or not. An envelope that the server can never take
 	// is an error that matches ErrTooLarge. The envelope is the log's from now on.
 	Append(ctx context.Context, subject string, keep Retention, r Record) (Position, error)
-	// Read returns the entries of a subject from an offset on, that one included, the oldest first: as many as there are, at most limit. Zero is the oldest entry that there is. Entries
+	// Read returns the entries of a subject from an offset on, that one included, the oldest first: as many as there are, at most limit. It may return fewer where
+	// they are large, but two at least, and says then that there are more. Zero is the oldest entry that there is. Entries
 	// that are beyond keep.Size, counted from the newest, or older than keep.Age are not returned, whether they are still stored or not. The page is the caller's. With a limit of zero
 	// it has no entries, but its Top.
 	Read(ctx context.Context, subject string, keep Retention, from uint64, limit int) (Page, error)
@@ -53,6 +54,8 @@ type Entry struct {
 // A Page is a part of a log.
 type Page struct {
 	Entries []Entry // one after the other, with nothing left out between them
+	// More says that there are entries behind these.
+	More bool
 	// Top is the position of the newest entry, also if that has been dropped, or the beginning of the epoch if there was none. It was so when Read was called, or later. A log
 	// should remember it for longer than its entries, such as [TopAge] of them, so that a group in which nothing was said is known to have said nothing.
 	Top Position

@@ -90,9 +90,11 @@ func (l *MemoryLog) Read(ctx context.Context, subject string, keep Retention, fr
 	if first := h.entries[0].Offset; from > first {
 		skip = int(min(from-first, uint64(len(h.entries)))) // offsets have no gaps here
 	}
-	for _, e := range h.entries[skip:min(len(h.entries), skip+limit)] {
+	end := min(len(h.entries), skip+limit)
+	for _, e := range h.entries[skip:end] {
 		page.Entries = append(page.Entries, e.Entry)
 	}
+	page.More = end < len(h.entries)
 	return page, nil
 }
 

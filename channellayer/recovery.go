@@ -158,7 +158,7 @@ func (r *Recovery) more(ctx context.Context) error {
 	if r.entries, gap = page.after(r.last); gap != GapNone && gap != GapNoPosition {
 		r.entries, r.err = nil, fmt.Errorf("%w: group %q: %v", ErrGap, r.group, gap)
 	}
-	r.ended = len(page.Entries) < readPage
+	r.ended = !page.More
 	r.note()
 	return nil
 }

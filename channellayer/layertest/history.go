@@ -294,10 +294,13 @@ func recoverFromTheBeginning(s *suite) {
 	if r.Position.IsZero() || r.Position.Offset != 0 {
 		s.Fatalf("got position %v, expected the beginning of an epoch", r.Position)
 	}
-	s.recovered(s.joinFrom(s.member(b), group, r.Position))
+	there := s.member(b)
+	s.recovered(s.joinFrom(there, group, r.Position))
 	s.store(b, group, 0, 3)
+	s.expect(there, 0, 1, 2)
 	s.recovered(s.joinFrom(s.member(b), group, r.Position), 0, 1, 2)
 	s.store(b, group, 3, 6)
+	s.expect(there, 3, 4, 5)
 	late := s.joinFrom(s.member(b), group, r.Position)
 	if got := s.replay(late); late.Recovered || !slices.Equal(got, count(1, 6)) {
 		s.Fatalf("recovered %v %v, expected that the beginning has gone", late.Recovered, got)
@@ -381,6 +384,7 @@ func slowMemberGoesOn(s *suite) {
 	s.recovered(s.joinFrom(slow, group, ev.Position), count(3, 10)...)
 	s.store(a, group, 10, 13)
 	s.expect(slow, 10, 11)
+	s.expect(quick, 10, 11, 12)         // so the node has the last one too
 	r := s.joinFrom(slow, group, at[9]) // once more, as if the client had come again: what waits is part of it
 	s.recovered(r, 10, 11, 12)
 	s.empty(slow)

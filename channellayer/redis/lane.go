@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -46,7 +47,12 @@ func (l *lane) message(m rueidis.PubSubMessage) {
 		l.echo.answer(m.Message)
 		return
 	}
-	l.receiver.Message(l.trim(m.Channel), []byte(m.Message))
+	subject := l.trim(m.Channel)
+	if strings.HasPrefix(subject, logSubject) {
+		l.entry(subject, m.Message)
+		return
+	}
+	l.receiver.Message(subject, []byte(m.Message))
 }
 
 // subscription notes that the server has ended subscriptions by itself, which it does when it gives a slot to another.
