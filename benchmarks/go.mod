@@ -11,7 +11,9 @@ require (
 	github.com/gorilla/websocket v1.5.3
 	github.com/lxzan/gws v1.8.9
 	github.com/olahol/melody v1.1.4
-	github.com/portico-go/portico v0.0.0-00010101000000-000000000000
+	github.com/portico-go/portico v0.0.0
+	github.com/portico-go/portico/channellayer/redis v0.0.0-00010101000000-000000000000
+	github.com/redis/rueidis v1.0.79
 	github.com/valyala/fasthttp v1.74.0
 	golang.org/x/sys v0.49.0
 )
@@ -38,4 +40,7 @@ require (
 	golang.org/x/text v0.43.0 // indirect
 )
 
-replace github.com/portico-go/portico => ../
+replace (
+	github.com/portico-go/portico => ../
+	github.com/portico-go/portico/channellayer/redis => ../channellayer/redis
+)

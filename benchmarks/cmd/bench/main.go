@@ -123,7 +123,7 @@ func measureAll(ctx context.Context, b *bench, chosen []scenario) error {
 
 // build compiles the servers and the load generator.
 func build(ctx context.Context, dir string) error {
-	packages := []string{"./target", "./cmd/load"}
+	packages := []string{"./target", "./cmd/load", "./cmd/layer"}
 	peers, err := filepath.Glob("peers/*/main.go")
 	if err != nil {
 		return err

@@ -48,8 +48,16 @@ func (b *bench) scenario(ctx context.Context, s scenario) (*table, error) {
 	return t, nil
 }
 
-// measure runs one server under load.
-func (b *bench) measure(ctx context.Context, s scenario, c candidate) (report load.Report, err error) {
+// measure runs one candidate.
+func (b *bench) measure(ctx context.Context, s scenario, c candidate) (load.Report, error) {
+	if c.alone {
+		return b.measureAlone(ctx, s, c)
+	}
+	return b.measureServer(ctx, s, c)
+}
+
+// measureServer runs one server under load.
+func (b *bench) measureServer(ctx context.Context, s scenario, c candidate) (report load.Report, err error) {
 	addr, err := freeAddr(ctx)
 	if err != nil {
 		return report, err
@@ -67,14 +75,19 @@ func (b *bench) measure(ctx context.Context, s scenario, c candidate) (report lo
 	if err != nil {
 		return report, err
 	}
+	return b.report(ctx, b.loadCore, "load", args)
+}
+
+// report runs a program on a core and reads the report that it prints.
+func (b *bench) report(ctx context.Context, core int, bin string, args []string) (report load.Report, err error) {
 	var out strings.Builder
-	generator := exec.CommandContext(ctx, filepath.Join(b.bin, "load"), args...) //nolint:gosec // built by build
-	generator.Stdout, generator.Stderr = &out, os.Stderr
-	if err := startOn([]int{b.loadCore}, generator); err != nil {
+	cmd := exec.CommandContext(ctx, filepath.Join(b.bin, bin), args...) //nolint:gosec // built by build
+	cmd.Stdout, cmd.Stderr = &out, os.Stderr
+	if err := startOn([]int{core}, cmd); err != nil {
 		return report, err
 	}
-	if err := generator.Wait(); err != nil {
-		return report, fmt.Errorf("load %s: %w", strings.Join(args, " "), err)
+	if err := cmd.Wait(); err != nil {
+		return report, fmt.Errorf("%s %s: %w", bin, strings.Join(args, " "), err)
 	}
 	return report, json.Unmarshal([]byte(out.String()), &report)
 }

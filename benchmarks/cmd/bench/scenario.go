@@ -19,6 +19,7 @@ type scenario struct {
 	metrics    []metric // the first is the one that ratios are made of
 	bars       []bar
 	once       bool          // one round in five is enough
+	redis      bool          // the candidates need a redis-server
 	duration   time.Duration // of a run; 0 is as the user says
 }
 
@@ -30,6 +31,7 @@ type candidate struct {
 	load  []string // further arguments of the load generator
 	login string   // a path to get a cookie from first
 	cores int      // of the server; 0 is one
+	alone bool     // no server, but a program that measures itself
 }
 
 func portico(load ...string) candidate {
@@ -51,6 +53,11 @@ func (c candidate) called(name string) candidate {
 func (c candidate) onCores(n int) candidate {
 	c.cores = n
 	return c
+}
+
+// layer is the channel layer, or what it is compared with, measured by itself.
+func layer(name, mode string, args ...string) candidate {
+	return candidate{name: name, bin: "layer", args: append([]string{"-mode", mode}, args...), alone: true}
 }
 
 // peers are candidates that are called like their folders.
@@ -84,6 +91,9 @@ func scenarios(s scale) []scenario {
 		fanoutCores(s),
 		stall(s),
 		idle(s),
+		enqueue(s),
+		publish(),
+		nodes(s),
 	}
 }
 
@@ -189,6 +199,43 @@ func idle(s scale) scenario {
 		},
 		once:     true,
 		duration: s.silence,
+	}
+}
+
+func enqueue(s scale) scenario {
+	members := strconv.Itoa(2 * s.members)
+	return scenario{
+		name:       "layer-enqueue",
+		what:       "one message into the queues of " + members + " members, in memory; per member",
+		candidates: []candidate{layer("portico", "hub", "-members", members), layer("channels", "channels", "-members", members)},
+		metrics:    []metric{enqueued},
+		bars:       []bar{{metric: enqueued, against: []string{"channels"}, most: 3}},
+	}
+}
+
+func publish() scenario {
+	return scenario{
+		name:       "layer-publish",
+		what:       "group sends of 128 bytes through Redis, beside PUBLISH of the same bytes by the client library alone",
+		candidates: []candidate{layer("portico", "redis-hub"), layer("rueidis", "redis-bare")},
+		metrics:    []metric{cpu, rate, p50, p99},
+		bars:       []bar{{metric: cpu, against: []string{"rueidis"}, most: 1.25}},
+		redis:      true,
+	}
+}
+
+func nodes(s scale) scenario {
+	many := strconv.Itoa(2 * s.members)
+	return scenario{
+		name: "layer-nodes",
+		what: "group sends to " + many + " members on three nodes, beside 10 members: the redis-server's CPU per send",
+		candidates: []candidate{
+			layer("portico, "+many+" members", "nodes", "-members", many),
+			layer("portico, 10 members", "nodes", "-members", "10"),
+		},
+		metrics: []metric{cpu, p50},
+		bars:    []bar{{metric: cpu, against: []string{"portico, 10 members"}, most: 1.1}},
+		redis:   true,
 	}
 }
 

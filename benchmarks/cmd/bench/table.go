@@ -22,6 +22,7 @@ type metric struct {
 
 var (
 	cpu        = metric{title: "CPU µs/op", digits: 2, of: func(r load.Report) float64 { return r.CPU }}
+	enqueued   = metric{title: "µs/member", digits: 3, of: func(r load.Report) float64 { return r.CPU }}
 	rate       = metric{title: "op/s", more: true, of: func(r load.Report) float64 { return float64(r.Ops) / r.Seconds }}
 	p50        = metric{title: "p50 µs", of: func(r load.Report) float64 { return r.P50 }}
 	p99        = metric{title: "p99 µs", of: func(r load.Report) float64 { return r.P99 }}
