@@ -77,7 +77,8 @@ func (c *Conn) SendEvent(ctx context.Context, channel, eventType string, value a
 //
 // That the layer's broker is away is no error: the members in this process have the
 // message, and all members are told by Messages.LayerChanged. Who must know of each
-// message uses the GroupSend of the channellayer.Hub.
+// message uses the GroupSend of the channellayer.Hub. Only a message for a group with
+// history, which nobody has then, is an error: it matches channellayer.ErrUnconfirmed.
 func (c *Conn) GroupSend(ctx context.Context, group, eventType string, value any, options ...channellayer.SendOption) error {
 	if c.layer == nil {
 		return ErrNoLayer
@@ -110,7 +111,7 @@ func (c *Conn) Reply(value any) error {
 // ignoreBrokerDown takes what has been done in this process for done: a connection
 // must not end because others cannot be reached.
 func ignoreBrokerDown(err error) error {
-	if errors.Is(err, channellayer.ErrBrokerDown) {
+	if errors.Is(err, channellayer.ErrBrokerDown) && !errors.Is(err, channellayer.ErrUnconfirmed) {
 		return nil
 	}
 	return err

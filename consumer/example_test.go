@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/portico-go/portico/channellayer"
 	"github.com/portico-go/portico/communicator"
@@ -186,4 +187,60 @@ func ExampleLines() {
 	// Output:
 	// <alice> one
 	// <alice> <bob> two
+}
+
+// A client that comes again gets what it missed, if it says the position of the last message that it had.
+func ExampleConn_JoinFrom() {
+	hub, err := channellayer.New(channellayer.Config{
+		History: []channellayer.History{{Pattern: "room.*", Size: 1000, Age: time.Hour}},
+	})
+	if err != nil {
+		panic(err)
+	}
+	room := &consumer.Messages[struct{}]{
+		Layer: hub,
+		Connect: func(_ *struct{}, ctx context.Context, c *consumer.Conn) error {
+			recovered, err := c.JoinFrom(ctx, "room.go", c.Scope().Query("position"))
+			if err != nil {
+				return err
+			}
+			if err := c.Accept("", nil); err != nil {
+				return err
+			}
+			return c.Reply(map[string]bool{"recovered": recovered.Exact})
+		},
+		Broadcasts: consumer.Broadcasts{"said": consumer.RenderPositioned[said]()},
+	}
+	say := func(text string) {
+		if _, err := hub.Broadcast(context.Background(), "room.go", channellayer.Event{Type: "said", Value: said{"alice", text}}); err != nil {
+			panic(err)
+		}
+	}
+	visit := func(position string, messages int) (last consumer.Positioned[said]) {
+		browser := communicator.WebSocket(exampleT{}, room, "/?position="+position)
+		if _, err := browser.Connect(); err != nil {
+			panic(err)
+		}
+		fmt.Println(browser.ReceiveText())
+		for range messages {
+			if err := browser.ReceiveJSON(&last); err != nil {
+				panic(err)
+			}
+			fmt.Println(last.Value.Text)
+		}
+		_ = browser.Disconnect(1001)
+		return last
+	}
+
+	say("one")
+	had := visit("", 1)
+	say("two")
+	say("three")
+	visit(had.Position.String(), 2)
+	// Output:
+	// {"recovered":false} <nil>
+	// one
+	// {"recovered":true} <nil>
+	// two
+	// three
 }

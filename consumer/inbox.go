@@ -1,7 +1,6 @@
 package consumer
 
 import (
-	"context"
 	"sync"
 
 	"github.com/portico-go/portico/channellayer"
@@ -18,10 +17,27 @@ func (*mail) EventType() string { return "layer" }
 var youHaveMail = &mail{}
 
 // An inbox is a connection's channel in the layer, subscribed to when it is first
-// needed and closed with the connection.
+// needed. Its connection's handler closes it before it does anything else about
+// Disconnect.
 type inbox struct {
 	mu  sync.Mutex
 	sub *channellayer.Subscription
+
+	held *backlog // nil but for what is to be handled before the mail; only the handler's turns touch it
+}
+
+// A backlog is what comes before the mail.
+type backlog struct {
+	messages   []*channellayer.Message // broadcasts that came before the accept
+	recoveries []recovering
+}
+
+// later returns the backlog, to be added to.
+func (i *inbox) later() *backlog {
+	if i.held == nil {
+		i.held = new(backlog)
+	}
+	return i.held
 }
 
 func (i *inbox) subscribe(c *Conn) error {
@@ -36,12 +52,28 @@ func (i *inbox) subscribe(c *Conn) error {
 	if s := c.State(); s >= protocol.StateClosing {
 		return protocol.ErrClosed
 	}
-	name := c.layer.NewChannel(c.scope.Protocol())
-	sub, err := c.layer.Subscribe(name, func() { _ = c.Post(youHaveMail) }) // too late is no error
+	sub, err := c.layer.Attach((*reader)(c))
 	if err != nil {
 		return err
 	}
 	i.sub = sub
-	c.OnClose(func(context.Context, error) { sub.Close() })
 	return nil
 }
+
+// close leaves all groups. No subscription is made afterwards: the connection is over.
+func (i *inbox) close() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.sub != nil {
+		i.sub.Close()
+	}
+}
+
+// A reader is a Conn as the channel layer sees it.
+type reader Conn
+
+// Wake implements channellayer.Reader.
+func (r *reader) Wake() { _ = (*Conn)(r).Post(youHaveMail) } // too late is no error
+
+// ChannelPrefix implements channellayer.Reader.
+func (r *reader) ChannelPrefix() string { return r.scope.Protocol() }

@@ -70,8 +70,10 @@ type Messages[C any] struct {
 	// LayerChanged handles the news that other processes of the layer cannot be
 	// reached, or can be again, for connections that are in a group: messages of
 	// other processes between ev.Since and now may be missing. It is the moment to
-	// tell the client, or to load anew what it shows. A layer without a broker never
-	// calls it. nil ignores it.
+	// tell the client, or to load anew what it shows. With ev.Group it is about one group
+	// with history, of which the connection does not get all: see
+	// channellayer.LayerEvent, and Conn.JoinFrom. A layer without a broker calls it for
+	// that only. nil ignores it.
 	LayerChanged func(c *C, ctx context.Context, conn *Conn, ev channellayer.LayerEvent) error
 
 	// Posted handles what was posted with conn.Post or conn.PostAfter: timers, and

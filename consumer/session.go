@@ -14,11 +14,7 @@ type session[C any] struct {
 	consumer *Messages[C]
 	state    *C
 	conn     Conn
-	held     *backlog // nil but for DeferAccept
 }
-
-// A backlog is the broadcasts that came before the accept.
-type backlog struct{ messages []*channellayer.Message }
 
 // Handle implements protocol.Handler.
 func (s *session[C]) Handle(ctx context.Context, ev protocol.Event) error {
@@ -33,6 +29,7 @@ func (s *session[C]) Handle(ctx context.Context, ev protocol.Event) error {
 	case *protocol.Connect:
 		return s.connect(ctx)
 	case *protocol.Disconnect:
+		s.conn.inbox.close()
 		if s.consumer.Disconnect == nil {
 			return nil
 		}
@@ -68,6 +65,9 @@ func (s *session[C]) readMail(ctx context.Context) error {
 		if err := s.sendHeld(); err != nil {
 			return err
 		}
+		if more, err := s.replay(ctx); more || err != nil {
+			return err
+		}
 		m, ok := s.conn.inbox.sub.Next()
 		if !ok {
 			return nil
@@ -80,17 +80,12 @@ func (s *session[C]) readMail(ctx context.Context) error {
 
 func (s *session[C]) handleMail(ctx context.Context, m *channellayer.Message) error {
 	if ev, ok := m.Layer(); ok {
-		if s.consumer.LayerChanged == nil {
-			return nil
-		}
-		return s.consumer.LayerChanged(s.state, ctx, &s.conn, ev)
+		return s.changed(ctx, ev)
 	}
 	if m.Kind == channellayer.KindBroadcast {
 		if s.conn.State() == protocol.StateConnecting {
-			if s.held == nil {
-				s.held = new(backlog)
-			}
-			s.held.messages = append(s.held.messages, m)
+			held := s.conn.inbox.later()
+			held.messages = append(held.messages, m)
 			return nil
 		}
 		return s.forward(m)
@@ -108,14 +103,25 @@ func (s *session[C]) handleMail(ctx context.Context, m *channellayer.Message) er
 	return err
 }
 
-// sendHeld sends the broadcasts that had to wait for the accept.
-func (s *session[C]) sendHeld() error {
-	if s.held == nil || s.conn.State() == protocol.StateConnecting {
+func (s *session[C]) changed(ctx context.Context, ev channellayer.LayerEvent) error {
+	if s.consumer.LayerChanged == nil {
 		return nil
 	}
-	held := s.held.messages
-	s.held = nil
-	for _, m := range held {
+	return s.consumer.LayerChanged(s.state, ctx, &s.conn, ev)
+}
+
+// sendHeld sends the broadcasts that had to wait for the accept.
+func (s *session[C]) sendHeld() error {
+	held := s.conn.inbox.held
+	if held == nil || s.conn.State() == protocol.StateConnecting {
+		return nil
+	}
+	messages := held.messages
+	held.messages = nil
+	if len(held.recoveries) == 0 {
+		s.conn.inbox.held = nil
+	}
+	for _, m := range messages {
 		if err := s.forward(m); err != nil {
 			return err
 		}
