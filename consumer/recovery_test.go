@@ -16,7 +16,7 @@ import (
 )
 
 // A reader is the state of a connection to a room with history.
-type reader struct{ fail error }
+type reader struct{}
 
 func (r *reader) connect(ctx context.Context, c *consumer.Conn) error {
 	rec, err := c.JoinFrom(ctx, "room", c.Scope().Query("position"))
