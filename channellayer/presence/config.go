@@ -93,3 +93,9 @@ func (c Config) control(group string) (string, error) {
 
 // repeats is for how long a change is repeated: a node that could not be heard for less than a lease, and so is still trusted, must hear of it afterwards.
 func (c Config) repeats() time.Duration { return c.Lease + 2*c.Beat }
+
+// calm is how often a node says how far it is in a group in which nothing changes, and silence is for how long it can say nothing about a group and still be
+// taken to be there. So in the end everything is made up for, whatever was lost.
+func (c Config) calm() time.Duration { return 12 * c.Beat }
+
+func (c Config) silence() time.Duration { return 4 * c.calm() }

@@ -62,10 +62,16 @@ func (t *Tracker) broker(up bool) {
 	}
 }
 
+// renewAll starts all leases anew.
 func (t *Tracker) renewAll() {
-	until := t.now() + t.config.Lease
+	now := t.now()
 	for _, n := range t.known {
-		n.until = until
+		n.until = now + t.config.Lease
+	}
+	for _, r := range t.rooms {
+		for _, o := range r.owners {
+			o.heard = now
+		}
 	}
 }
 

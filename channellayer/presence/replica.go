@@ -16,6 +16,7 @@ type owner struct {
 	node   string
 	clock  uint64 // the node's last step that is known here; 0: it has nothing
 	places map[uint64]*place
+	heard  instant   // when it said something about the group last
 	behind bool      // a step is missing
 	parts  *assembly // of its state, while that comes
 }
@@ -31,7 +32,7 @@ type assembly struct {
 func (r *room) owner(node string) *owner {
 	o := r.owners[node]
 	if o == nil {
-		o = &owner{node: node, places: map[uint64]*place{}}
+		o = &owner{node: node, places: map[uint64]*place{}, heard: r.t.now()}
 		r.owners[node] = o
 	}
 	return o
@@ -69,7 +70,7 @@ func (r *room) miss(node string) {
 
 // complete reports whether every node that there is has been heard in a group to which this one came new.
 func (r *room) complete(now instant) bool {
-	if now < settle { // the others may not have said that they are there
+	if now < settle || r.behind() { // the others may not have said that they are there
 		return false
 	}
 	for id := range r.t.known {
@@ -127,12 +128,31 @@ func hear[T any](r *room, m *channellayer.Message, from func(T) string, apply fu
 	if r.over {
 		return
 	}
-	r.t.heard(from(v), r.t.now())
+	now := r.t.now()
+	r.t.heard(from(v), now)
 	if r.voices != nil {
 		r.voices[from(v)] = true
 	}
 	apply(v)
+	if o := r.owners[from(v)]; o != nil {
+		o.heard = now
+	}
+	if r.sweepAt == 0 && len(r.owners) > 1 {
+		r.sweepAt = now + r.t.config.calm()
+	}
 	r.plan()
+}
+
+// sweep forgets the nodes that live, but have not said for long that they have something here: that they had ended it must have been lost.
+func (r *room) sweep(now instant) {
+	for _, o := range r.owners {
+		if o != r.self && !r.t.down && now-o.heard > r.t.config.silence() {
+			r.empty(o, false)
+		}
+	}
+	if len(r.owners) > 1 {
+		r.sweepAt = now + r.t.config.calm()
+	}
 }
 
 func (r *room) applyDelta(d delta) {
@@ -140,11 +160,7 @@ func (r *room) applyDelta(d delta) {
 	switch {
 	case d.To <= o.clock: // it was part of a state
 		return
-	case d.From == o.clock:
-	case d.From == 0: // it had nothing before, so all that is known of it has ended
-		r.empty(o, true)
-		o = r.owner(d.Node)
-	default:
+	case d.From != o.clock:
 		r.miss(d.Node)
 		return
 	}

@@ -41,6 +41,7 @@ type timing struct {
 	repeatAt    instant // to repeat how far this node is
 	repeatUntil instant
 	freshUntil  instant // until then, repeating is asking
+	sweepAt     instant // to forget the nodes that say nothing any more
 	quietAt     instant // to be closed, if nobody has come
 }
 
@@ -152,7 +153,7 @@ func (r *room) plan() {
 		r.quietAt = r.t.now() + r.t.config.repeats()
 	}
 	first := r.quietAt
-	for _, at := range [...]instant{r.settleAt, r.askAt, r.answerAt, r.repeatAt, r.held.first()} {
+	for _, at := range [...]instant{r.settleAt, r.askAt, r.answerAt, r.repeatAt, r.sweepAt, r.held.first()} {
 		if at != 0 && (first == 0 || at < first) {
 			first = at
 		}
@@ -218,7 +219,12 @@ func (r *room) due() bool {
 		}
 		if now < r.repeatUntil {
 			r.repeatAt = now + r.t.config.Beat
+		} else if r.said != 0 {
+			r.repeatAt = r.t.soon(now+r.t.config.calm(), r.t.config.Beat)
 		}
+	}
+	if passed(&r.sweepAt) {
+		r.sweep(now)
 	}
 	if passed(&r.quietAt) && r.idle() && !r.t.down {
 		r.forget()
