@@ -34,14 +34,14 @@ func (r *channels) get(name string) *Subscription {
 
 // add makes s known, together with the messages that waited for it: claim runs with the shard locked, so that none overtakes them.
 func (r *channels) add(s *Subscription, claim func()) error {
-	sh, hash := r.shard(s.name)
+	sh, hash := r.shard(s.key())
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.closed {
 		return ErrClosed
 	}
-	if sh.by.get(hash, s.name) != nil {
-		return fmt.Errorf("%w: channel %q; its Subscription may be shared by several readers", ErrSubscribed, s.name)
+	if sh.by.get(hash, s.key()) != nil {
+		return fmt.Errorf("%w: channel %q; its Subscription may be shared by several readers", ErrSubscribed, s.key())
 	}
 	sh.by.add(r.seed, hash, s)
 	claim()
@@ -50,7 +50,7 @@ func (r *channels) add(s *Subscription, claim func()) error {
 
 // remove makes s unknown.
 func (r *channels) remove(s *Subscription) {
-	sh, hash := r.shard(s.name)
+	sh, hash := r.shard(s.key())
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sh.by.remove(r.seed, hash, s)

@@ -18,7 +18,7 @@ func (h *Hub) OnClose(channel string, f func()) (stop func(), err error) {
 	c := &closer{f}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.over() {
 		return nil, ErrClosed
 	}
 	if s.rare == nil {

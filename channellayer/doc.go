@@ -19,7 +19,7 @@
 // the receiver's client as it is, in the rendering of the client's framing, which is made once for all of them ([Rendering]).
 // Both come through the same queue. A group send may leave members out by name ([Except]), or choose them by what they say of themselves ([Where]).
 //
-// A channel of one connection is named by [Hub.NewChannel]. Any other name is one that people agreed on, such as "thumbnails"; what is sent to it
+// A channel of one connection is named by [Hub.NewChannel], or with [Hub.Attach] only when somebody asks for its name, so that it costs nothing until then. Any other name is one that people agreed on, such as "thumbnails"; what is sent to it
 // before somebody reads it waits there, within the channel's capacity and expiry.
 //
 // With Config.Broker each hub is a node of one layer: groups and the channels of [Hub.NewChannel] reach from node to node. A group send is one publish, a node

@@ -17,6 +17,7 @@ type Hub struct {
 	start     time.Time
 	classes   []*class
 	channels  channels
+	nameless  nameless
 	groups    groups
 	unclaimed *unclaimed
 	history   *history
@@ -78,7 +79,7 @@ func (h *Hub) Subscribe(name string, wake func()) (*Subscription, error) {
 	if err := checkName("channel name", name); err != nil {
 		return nil, err
 	}
-	s := newSubscription(h.classOf(name), name, wake)
+	s := newNamed(h.classOf(name), name, wake)
 	claimed := 0
 	err := h.channels.add(s, func() {
 		h.unclaimed.claim(name, func(m *Message) {
@@ -108,6 +109,7 @@ func (h *Hub) Close() error {
 		err = h.uplink.close()
 	}
 	h.history.wait()
+	h.nameless.close((*Subscription).close)
 	for _, s := range h.channels.close() {
 		s.close()
 	}

@@ -52,7 +52,7 @@ func (m *Message) Layer() (LayerEvent, bool) {
 func (s *Subscription) pushLayer(m *Message) {
 	h := s.class.hub
 	s.mu.Lock()
-	if s.closed || s.own.group == nil && (s.rare == nil || len(s.rare.groups) == 0) {
+	if s.over() || s.own.group == nil && (s.rare == nil || len(s.rare.groups) == 0) {
 		s.mu.Unlock()
 		return
 	}
@@ -67,6 +67,6 @@ func (s *Subscription) pushLayer(m *Message) {
 		s.wake()
 	}
 	if lost != nil {
-		h.lost(s.name, lost, DropFull)
+		h.lost(s.label(), lost, DropFull)
 	}
 }

@@ -6,7 +6,7 @@ type membership struct {
 	sub   *Subscription // never changes
 	group *group        // guarded by sub.mu; nil when this membership is free
 	slot  uint32        // place in group.members; guarded by the group's shard
-	place uint32        // place in sub.rare.groups; guarded by sub.mu
+	place uint32        // place in sub.rare.groups, guarded by sub.mu; of the one in the subscription itself, the subscription's in hub.nameless, atomic
 }
 
 // rare is the part of a subscription's state that most do without.
@@ -14,11 +14,27 @@ type rare struct {
 	groups []*membership          // beyond the first, which is in the subscription itself
 	index  map[string]*membership // the same by group name, once there are many
 	ready  chan struct{}          // what Receive waits on; never changes
+	name   string                 // of the channel, once it has one: then it never changes
+	closed bool
 
 	seats    map[*membership]*seat // in groups with history
 	metadata *metadata             // nil: none
 	closers  []*closer             // whom the end of the subscription is told
 }
+
+// ended is the rare state of those that had none when they were closed.
+var ended = &rare{closed: true}
+
+// others returns the rare state, to be changed. Its callers hold s.mu, and the subscription is not closed.
+func (s *Subscription) others() *rare {
+	if s.rare == nil {
+		s.rare = &rare{}
+	}
+	return s.rare
+}
+
+// over reports whether the subscription is closed. Its callers hold s.mu.
+func (s *Subscription) over() bool { return s.rare != nil && s.rare.closed }
 
 const (
 	indexFrom   = 16 // so many memberships are found faster by looking at each

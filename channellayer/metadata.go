@@ -38,7 +38,7 @@ func (s *Subscription) SetMetadata(entries map[string]string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closed:
+	case s.over():
 		return ErrClosed
 	case s.rare != nil:
 		s.rare.metadata = all

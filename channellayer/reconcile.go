@@ -197,6 +197,7 @@ func (u *uplink) tell() {
 // tellMembers queues a LayerEvent for every subscriber that is in a group.
 func (h *Hub) tellMembers(ev LayerEvent) {
 	m := ev.message()
+	h.nameless.each(func(s *Subscription) { s.pushLayer(m) })
 	for i := range h.channels.shards {
 		for _, s := range h.channels.inShard(i) {
 			s.pushLayer(m)

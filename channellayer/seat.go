@@ -58,7 +58,7 @@ func (s *Subscription) sit(m *membership, from Position) (Position, *seat) {
 func (s *Subscription) pushEntry(m *Message, from *membership, g *group, number uint64) (queued bool) {
 	h := s.class.hub
 	s.mu.Lock()
-	if s.closed || from.group != g || !s.rare.seats[from].takes(m, number) {
+	if s.over() || from.group != g || !s.rare.seats[from].takes(m, number) {
 		s.mu.Unlock()
 		return false
 	}
@@ -127,7 +127,7 @@ func (h *Hub) tellGap(f *feed, ev LayerEvent, number uint64) {
 // pushGap queues the news of a gap, also in a full queue: there is at most one of them until more entries come, for which there would have to be room.
 func (s *Subscription) pushGap(m *Message, from *membership, g *group, number uint64) bool {
 	s.mu.Lock()
-	if s.closed || from.group != g || !s.rare.seats[from].takes(m, number) {
+	if s.over() || from.group != g || !s.rare.seats[from].takes(m, number) {
 		s.mu.Unlock()
 		return false
 	}
@@ -161,7 +161,7 @@ func (s *Subscription) resume(group string, had Position) (Position, error) {
 	defer s.mu.Unlock()
 	m := s.find(group)
 	switch {
-	case s.closed:
+	case s.over():
 		return Position{}, ErrClosed
 	case m == nil:
 		return Position{}, fmt.Errorf("%w: group %q was left during JoinFrom", ErrNoSubscriber, group)

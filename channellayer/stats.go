@@ -75,7 +75,7 @@ func (h *Hub) Stats() Stats {
 		Dropped:     h.counts.dropped.Load(),
 		Expired:     h.counts.expired.Load(),
 		Closed:      h.counts.closed.Load(),
-		Subscribers: h.channels.count(),
+		Subscribers: h.channels.count() + h.nameless.count(),
 		Groups:      h.groups.count(),
 		Unclaimed:   h.unclaimed.count(),
 		Unpublished: h.counts.unpublished.Load(),

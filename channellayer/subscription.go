@@ -9,31 +9,36 @@ import (
 // A Subscription is the one reader of a channel: a bounded queue of messages, and the groups whose messages come into it.
 // Its methods are safe for concurrent use; each message is returned once, whoever asks.
 type Subscription struct {
-	class  *class // never changes, as name and wake do not
-	name   string
-	wake   func()
+	class  *class // never changes, as reader does not
+	reader Reader
 	mu     sync.Mutex // held for moments only: senders take it
-	closed bool
 	queue  queue
 	own    membership // the first of its groups; most have no other
-	rare   *rare
+	rare   *rare      // nil until it is needed; then it stays
 }
 
-func newSubscription(c *class, name string, wake func()) *Subscription {
-	s := &Subscription{class: c, name: name, wake: wake}
+func newSubscription(c *class, r Reader) *Subscription {
+	s := &Subscription{class: c, reader: r}
 	s.own.sub = s
+	return s
+}
+
+// newNamed returns the subscription of a channel whose name people agreed on.
+func newNamed(c *class, name string, wake func()) *Subscription {
+	s := newSubscription(c, waking(wake))
+	s.rare = &rare{name: name}
 	if wake == nil {
 		ready := make(chan struct{}, 1)
-		s.rare = &rare{ready: ready}
-		s.wake = func() { signal(ready) }
+		s.rare.ready = ready
+		s.reader = waking(func() { signal(ready) })
 	}
 	return s
 }
 
-func (s *Subscription) key() string { return s.name }
+// key is called for a subscription with a name.
+func (s *Subscription) key() string { return s.rare.name }
 
-// Name returns the name of the channel.
-func (s *Subscription) Name() string { return s.name }
+func (s *Subscription) wake() { s.reader.Wake() }
 
 // Next returns the oldest message that waits, or false if there is none. It does not block. Expired messages are dropped and counted.
 // An owner that stops before it got false has to come back by itself: wake is called for an empty queue only.
@@ -47,13 +52,13 @@ func (s *Subscription) next() (m *Message, more, closed bool) {
 	h := s.class.hub
 	for {
 		s.mu.Lock()
-		m, closed = s.queue.pop(&h.rings), s.closed
+		m, closed = s.queue.pop(&h.rings), s.over()
 		more = s.queue.first != nil
 		s.mu.Unlock()
 		if m == nil || !m.expired(h.now()) {
 			return m, more, closed
 		}
-		h.lost(s.name, m, DropExpired)
+		h.lost(s.label(), m, DropExpired)
 	}
 }
 
@@ -132,7 +137,7 @@ func (s *Subscription) joinConfirmed(ctx context.Context, group string, silent b
 func (s *Subscription) join(group string, silent bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.over() {
 		return ErrClosed
 	}
 	m := s.find(group)
@@ -159,7 +164,7 @@ func (s *Subscription) Leave(_ context.Context, group string) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.over() {
 		return ErrClosed
 	}
 	if m := s.find(group); m != nil {
@@ -175,18 +180,25 @@ func (s *Subscription) Close() { s.close() }
 
 func (s *Subscription) close() {
 	h := s.class.hub
-	h.channels.remove(s) // first, so that a sender who finds it closed does not find it again
 	s.mu.Lock()
-	if s.closed {
+	if s.over() {
 		s.mu.Unlock()
 		return
 	}
-	s.closed = true
+	h.nameless.remove(s)
+	if s.rare != nil && s.rare.name != "" {
+		h.channels.remove(s) // now, so that a sender who finds it closed does not find it again
+	}
+	if s.rare == nil {
+		s.rare = ended
+	} else {
+		s.rare.closed = true
+	}
 	waiting := s.queue
 	s.queue = queue{}
 	own, r := s.own.group, s.rare
 	var closers []*closer
-	if r != nil {
+	if r != ended {
 		closers, r.closers = r.closers, nil
 	}
 	s.mu.Unlock()
@@ -195,16 +207,14 @@ func (s *Subscription) close() {
 	if own != nil {
 		h.groups.leave(&s.own, own)
 	}
-	if r != nil {
-		for _, m := range r.groups {
-			h.groups.leave(m, m.group)
-		}
-		if r.ready != nil {
-			signal(r.ready)
-		}
+	for _, m := range r.groups {
+		h.groups.leave(m, m.group)
+	}
+	if r.ready != nil {
+		signal(r.ready)
 	}
 	for m := waiting.pop(&h.rings); m != nil; m = waiting.pop(&h.rings) {
-		h.lost(s.name, m, DropClosed)
+		h.lost(s.label(), m, DropClosed)
 	}
 	for _, c := range closers {
 		c.f()
@@ -216,7 +226,7 @@ func (s *Subscription) close() {
 func (s *Subscription) push(m *Message, from *membership, g *group, now int64) (queued, dropped bool) {
 	h := s.class.hub
 	s.mu.Lock()
-	if s.closed || from != nil && from.group != g {
+	if s.over() || from != nil && from.group != g {
 		s.mu.Unlock()
 		return false, false
 	}
@@ -240,6 +250,6 @@ func (s *Subscription) push(m *Message, from *membership, g *group, now int64) (
 		s.queue.push(m, &h.rings)
 	}
 	s.mu.Unlock()
-	h.lost(s.name, lost, why)
+	h.lost(s.label(), lost, why)
 	return lost != m, why == DropFull
 }

@@ -65,8 +65,11 @@ func (j *Jobs) Open(_ context.Context, scope *protocol.Scope, conn *protocol.Con
 	}
 	c := &Conn{Conn: conn, scope: scope, layer: j.Layer}
 	return protocol.HandlerFunc(func(ctx context.Context, ev protocol.Event) error {
-		if job, ok := ev.(*workqueue.Job); ok {
-			return j.do(ctx, &Job{Job: job, Conn: c})
+		switch ev := ev.(type) {
+		case *workqueue.Job:
+			return j.do(ctx, &Job{Job: ev, Conn: c})
+		case *protocol.Disconnect:
+			c.inbox.close()
 		}
 		return nil
 	}), nil
