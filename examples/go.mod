@@ -7,7 +7,6 @@ require (
 	github.com/chromedp/chromedp v0.22.1
 	github.com/coder/websocket v1.8.15
 	github.com/gobwas/ws v1.5.0
-	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/portico-go/portico v0.0.0
 	github.com/portico-go/portico/channellayer/brokers v0.0.0
 	go.uber.org/goleak v1.3.0
@@ -24,6 +23,7 @@ require (
 	github.com/minio/highwayhash v1.0.4 // indirect
 	github.com/molecule-man/go-brrr v1.0.1 // indirect
 	github.com/nats-io/jwt/v2 v2.8.2 // indirect
+	github.com/nats-io/nats-server/v2 v2.15.2 // indirect
 	github.com/nats-io/nats.go v1.55.0 // indirect
 	github.com/nats-io/nkeys v0.4.16 // indirect
 	github.com/nats-io/nuid v1.0.1 // indirect
@@ -44,3 +44,5 @@ replace (
 	github.com/portico-go/portico/channellayer/nats => ../channellayer/nats
 	github.com/portico-go/portico/channellayer/redis => ../channellayer/redis
 )
+
+tool github.com/nats-io/nats-server/v2

@@ -5,14 +5,15 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket/wsjson"
-	natsserver "github.com/nats-io/nats-server/v2/server"
 )
 
 // Two processes form one chat, on a server between them. It is killed: both go on, each for its own people, who are told; and when it is
@@ -98,29 +99,41 @@ func freePort(t *testing.T) int {
 // launchRedis starts a Redis server, and returns its URL, kill -9 for it, and a way to start it again.
 func launchRedis(t *testing.T) (url string, kill, restart func()) {
 	t.Helper()
-	program, port, dir := need(t, "redis-server", "redis-server"), freePort(t), t.TempDir()
+	program, port := need(t, "redis-server", "redis-server"), fmt.Sprint(freePort(t))
+	kill, restart = launch(t, "Ready to accept connections", program, "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "")
+	return "redis://127.0.0.1:" + port, kill, restart
+}
+
+// launchNATS does the same with a NATS server.
+func launchNATS(t *testing.T) (url string, kill, restart func()) {
+	t.Helper()
+	program, port := filepath.Join(t.TempDir(), "nats-server"), fmt.Sprint(freePort(t))
+	if out, err := exec.Command("go", "build", "-o", program, "github.com/nats-io/nats-server/v2").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	kill, restart = launch(t, "Server is ready", program, "-a", "127.0.0.1", "-p", port)
+	return "nats://127.0.0.1:" + port, kill, restart
+}
+
+// launch starts a server, waits until it says that it is ready, and returns kill -9 for it and a way to start it again.
+func launch(t *testing.T, ready, program string, args ...string) (kill, restart func()) {
+	t.Helper()
 	var cmd *exec.Cmd
 	run := func() {
 		t.Helper()
-		cmd = exec.Command(program, "--bind", "127.0.0.1", "--port", fmt.Sprint(port), "--dir", dir, "--save", "")
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
+		cmd = exec.Command(program, args...)
+		read, write := io.Pipe()
+		cmd.Stdout, cmd.Stderr = write, write
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines := bufio.NewScanner(out)
+		lines := bufio.NewScanner(read)
 		for lines.Scan() {
-			if strings.Contains(lines.Text(), "Ready to accept connections") {
-				go func() {
-					for lines.Scan() { // until it ends
-					}
-				}()
+			if strings.Contains(lines.Text(), ready) {
+				go func() { _, _ = io.Copy(io.Discard, read) }() // until it ends
 				return
 			}
 		}
-		t.Fatal("redis-server ended at once")
 	}
 	kill = func() {
 		_ = cmd.Process.Kill()
@@ -128,33 +141,7 @@ func launchRedis(t *testing.T) (url string, kill, restart func()) {
 	}
 	run()
 	t.Cleanup(func() { kill() })
-	return fmt.Sprintf("redis://127.0.0.1:%d", port), kill, run
-}
-
-// launchNATS does the same with a NATS server in this process.
-func launchNATS(t *testing.T) (url string, kill, restart func()) {
-	t.Helper()
-	options := natsserver.Options{Host: "127.0.0.1", Port: freePort(t), NoLog: true, NoSigs: true}
-	var running *natsserver.Server
-	run := func() {
-		t.Helper()
-		o := options
-		var err error
-		if running, err = natsserver.NewServer(&o); err != nil {
-			t.Fatal(err)
-		}
-		running.Start()
-		if !running.ReadyForConnections(patience) {
-			t.Fatal("the NATS server is not ready")
-		}
-	}
-	kill = func() {
-		running.Shutdown()
-		running.WaitForShutdown()
-	}
-	run()
-	t.Cleanup(func() { kill() })
-	return fmt.Sprintf("nats://127.0.0.1:%d", options.Port), kill, run
+	return kill, run
 }
 
 // A layer that is unknown is an error that says which there are.
