@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -41,13 +42,20 @@ func TestJobsStandalone(t *testing.T) {
 func TestJobsCluster(t *testing.T) {
 	t.Parallel()
 	servers := launchCluster(t, 0)
-	var addrs []string
-	for _, s := range servers {
-		addrs = append(addrs, s.addr)
-	}
 	workqueuetest.Run(t, workqueuetest.Backend{
 		Store: func(t *testing.T, space string, l workqueue.Limits) workqueue.Store {
-			return openJobs(t, redis.JobStoreOptions{Client: rueidis.ClientOption{InitAddress: addrs}, Prefix: space + ":", Limits: l})
+			return openJobs(t, redis.JobStoreOptions{Client: rueidis.ClientOption{InitAddress: addresses(servers)}, Prefix: space + ":", Limits: l})
+		},
+		Patience: patience,
+	})
+}
+
+func TestJobsSentinel(t *testing.T) {
+	t.Parallel()
+	_, _, options := launchSentinels(t, time.Hour)
+	workqueuetest.Run(t, workqueuetest.Backend{
+		Store: func(t *testing.T, space string, l workqueue.Limits) workqueue.Store {
+			return openJobs(t, redis.JobStoreOptions{Client: options.Client, Prefix: space + ":", Limits: l})
 		},
 		Patience: patience,
 	})
