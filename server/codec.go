@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"io"
-	"net/http"
 	"os"
 
 	"github.com/portico-go/portico/internal/engine"
@@ -21,10 +20,15 @@ func (p *port) serveCodec(c *conn, proto protocol.Protocol) (handedOver bool) {
 		}
 		return false
 	}
-	req.Client, req.Server = addressOf(c.client), addressOf(c.local)
-	req.Peer, req.TLS = c.peer, c.state
-	req.RootPath = p.srv.cfg.RootPath
+	c.complete(req)
 	return p.run(c, req, codec)
+}
+
+// complete says what a handshake does not.
+func (c *conn) complete(req *protocol.Request) {
+	req.Client, req.Server = c.client, c.server
+	req.Peer, req.TLS = c.peer, c.state
+	req.RootPath = c.at.srv.cfg.RootPath
 }
 
 // readHandshake reads up to the request. io.EOF says that the client went away.
@@ -42,16 +46,10 @@ func (p *port) readHandshake(c *conn, h protocol.Handshake) (*protocol.Request, 
 		}
 		switch err := c.more(p.limits.Header); {
 		case err == nil:
-		case p.srv.draining.Load():
-			return nil, protocol.ErrShutdown
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, &protocol.Reject{ // the client's fault, as opposed to an application that takes too long
-				Status: http.StatusRequestTimeout,
-				Reason: "the handshake took too long",
-				Err:    protocol.ErrHandshakeTimeout,
-			}
+		case p.srv.draining.Load(), errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, p.lateHandshake()
 		case errors.Is(err, io.ErrShortBuffer):
-			return nil, protocol.Rejectf(431, "the handshake is too long")
+			return nil, errLongHandshake()
 		default:
 			return nil, io.EOF
 		}

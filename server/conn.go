@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,13 +28,16 @@ type conn struct {
 	watch    *engine.Watch
 	peer     *protocol.PeerCredentials
 	state    *tls.ConnectionState // nil without TLS
-	client   net.Addr
-	local    net.Addr
+	polled   *engine.Conn         // socket, if it is polled; else nil
+	client   netip.AddrPort       // not valid for a unix socket
+	server   netip.AddrPort
 	prefix   []byte // read, to be read again
 	counted  string // under what it is counted per client
 
 	idle   atomic.Bool // waits for a request or its first bytes: may be closed at any time
 	typing atomic.Bool // in the handshake of a codec protocol: may be refused at any time
+
+	visit // if it is polled
 
 	mu       sync.Mutex
 	served   bool // nobody reads or writes any more
@@ -61,10 +65,23 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // RemoteAddr implements net.Conn: the client's address.
-func (c *conn) RemoteAddr() net.Addr { return c.client }
+func (c *conn) RemoteAddr() net.Addr {
+	if c.client.IsValid() {
+		return net.TCPAddrFromAddrPort(c.client)
+	}
+	return c.socket.RemoteAddr()
+}
+
+// AddrPorts implements http.Addressed.
+func (c *conn) AddrPorts() (client, server netip.AddrPort) { return c.client, c.server }
 
 // LocalAddr implements net.Conn: the address that the client connected to.
-func (c *conn) LocalAddr() net.Addr { return c.local }
+func (c *conn) LocalAddr() net.Addr {
+	if c.server.IsValid() {
+		return net.TCPAddrFromAddrPort(c.server)
+	}
+	return c.socket.LocalAddr()
+}
 
 // CloseWrite half-closes the connection.
 func (c *conn) CloseWrite() error {
@@ -144,8 +161,17 @@ func (c *conn) setTyping(typing bool) {
 	c.idle.Store(false)
 	c.typing.Store(typing)
 	if typing && c.at.srv.draining.Load() {
-		_ = c.Conn.SetReadDeadline(longAgo) // ends the handshake
+		c.hurry()
 	}
+}
+
+// hurry ends a handshake.
+func (c *conn) hurry() {
+	if c.polled != nil {
+		c.polled.Hurry()
+		return
+	}
+	_ = c.Conn.SetReadDeadline(longAgo) // on a closed socket it has ended
 }
 
 // drain ends the connection if nothing is being worked on.
@@ -154,7 +180,7 @@ func (c *conn) drain() {
 	case c.idle.Load():
 		_ = c.socket.Close() // nothing is lost
 	case c.typing.Load():
-		_ = c.Conn.SetReadDeadline(longAgo) // ends the handshake
+		c.hurry()
 	}
 }
 
@@ -198,8 +224,8 @@ func (c *conn) close() {
 	}
 }
 
-// hungUp cancels the requests of a client that is gone.
-func (c *conn) hungUp() { c.cancel(protocol.ErrReset) }
+// HungUp cancels the requests of a client that is gone.
+func (c *conn) HungUp() { c.cancel(protocol.ErrReset) }
 
 // cancel cancels the connection's requests, and looks for handlers that go on
 // regardless.

@@ -63,7 +63,7 @@ func prepare(ctx *fasthttp.RequestCtx, req *protocol.Request) error {
 // serveHTTPConn serves the requests of a connection. It reports whether the
 // connection became a WebSocket, which goes on by itself.
 func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
-	c.watch.Notify(c.hungUp)
+	c.watch.Notify(c.HungUp)
 	if c.within(0) != nil {
 		return false // it is closed already
 	}
@@ -77,7 +77,7 @@ func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
 		err = p.http.ServeConn(served)
 	}
 	if err != nil {
-		p.srv.log.Debug("an HTTP connection ended", zap.Stringer("client", c.client), zap.Error(err))
+		p.lostHTTP(c, err)
 	}
 	if !h.hijacked {
 		return false
@@ -88,9 +88,16 @@ func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
 	return h.upgraded
 }
 
+// lostHTTP says why a connection was closed.
+func (p *port) lostHTTP(c *conn, err error) {
+	p.srv.log.Debug("an HTTP connection ended", zap.Stringer("client", c.client), zap.Error(err))
+}
+
 // handle serves one request.
 func (p *port) handle(ctx *fasthttp.RequestCtx) {
-	httpConnOf(ctx.Conn()).inHead = false
+	h := httpConnOf(ctx.Conn())
+	h.inHead = false
+	defer func() { h.whole = !ctx.Response.IsBodyStream() && !ctx.Hijacked() }()
 	if p.upgrader != nil && len(ctx.Request.Header.Peek(fasthttp.HeaderUpgrade)) > 0 && p.upgrade(ctx) {
 		return
 	}
@@ -125,6 +132,12 @@ func (p *port) upgrade(ctx *fasthttp.RequestCtx) bool {
 	h := httpConnOf(ctx.Conn())
 	req.Peer = h.peer
 	req.RootPath = p.srv.cfg.RootPath
+	if h.exact { // nothing more was read
+		_ = h.release() // who is gone is found out by the stream
+		h.upgraded, h.request, h.codec = true, req, codec
+		ctx.SetConnectionClose() // for fasthttp it is
+		return true
+	}
 	h.upgraded = true
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(buffered net.Conn) {

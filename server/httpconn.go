@@ -4,13 +4,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/portico-go/portico/internal/engine"
+	"github.com/portico-go/portico/protocol"
 )
 
 // writePart is how much of a long answer a client must take within Timeouts.Stall.
@@ -23,18 +23,21 @@ var errDetached = errors.New("server: the connection was given away")
 // fasthttp would set three deadlines for each request.
 type httpConn struct {
 	*conn
-	clientAddr, serverAddr netip.AddrPort
-	reads, writes          deadline
-	wrote                  time.Time // when the last write began
-	inHead                 bool      // a request's head is being read
-	slowHead               bool      // and did not come in one piece
+	reads, writes deadline
+	wrote         time.Time // when the last write began
+	inHead        bool      // a request's head is being read
+	slowHead      bool      // and did not come in one piece
 
-	detached bool        // what fasthttp has read is all that it gets
-	upgraded bool        // it becomes a WebSocket, which closes it
+	detached bool // what fasthttp has read is all that it gets
+	upgraded bool // it becomes a WebSocket, which closes it
+	request  *protocol.Request
+	codec    protocol.Codec
 	hijacked bool        // fasthttp gave it to a handler, perhaps for that
 	ended    atomic.Bool // nothing more comes
 	closing  sync.Once
 	closed   chan struct{} // closed by Close
+
+	polledHTTP
 }
 
 // A tlsConn is an httpConn in the form in which fasthttp recognises TLS.
@@ -56,26 +59,32 @@ func httpConnOf(c net.Conn) *httpConn {
 }
 
 func newHTTPConn(c *conn) *httpConn {
-	h := &httpConn{conn: c, clientAddr: addressOf(c.client), serverAddr: addressOf(c.local), closed: make(chan struct{})}
+	h := &httpConn{conn: c, closed: make(chan struct{})}
 	h.reads.set, h.writes.set = c.SetReadDeadline, c.SetWriteDeadline
 	h.reads.base = time.Now()
 	h.writes.base = h.reads.base
 	return h
 }
 
-// AddrPorts implements http.Addressed.
-func (h *httpConn) AddrPorts() (client, server netip.AddrPort) { return h.clientAddr, h.serverAddr }
-
 // active is called when the first byte of a request is there, or is the first of
 // the connection to be read.
 func (h *httpConn) active() {
 	h.inHead, h.slowHead = true, false
 	h.setIdle(false)
+	if h.begun { // or its head was not read at all yet
+		h.goesOn()
+	}
+	h.begun = true
 }
 
 // answered is called when a request was answered.
 func (h *httpConn) answered() {
 	h.inHead = false
+	if h.polled != nil {
+		h.between = true
+		h.setIdle(len(h.held) == 0)
+		return
+	}
 	if err := h.reads.extend(h.wrote, h.at.timeouts.Idle); err != nil {
 		_ = h.conn.Close() // it would be for ever; the next Read sees it
 	}
@@ -87,6 +96,17 @@ func (h *httpConn) answered() {
 func (h *httpConn) Read(p []byte) (int, error) {
 	if h.detached {
 		return 0, errDetached
+	}
+	if h.between {
+		return h.readHead(p)
+	}
+	if h.polled != nil && len(h.prefix) == 0 {
+		if h.forced != nil {
+			return 0, h.forced
+		}
+		if err := h.release(); err != nil { // it may wait
+			return 0, err
+		}
 	}
 	if h.inHead && !h.slowHead && len(h.prefix) == 0 {
 		h.slowHead = true
@@ -104,6 +124,21 @@ func (h *httpConn) Read(p []byte) (int, error) {
 
 // Write implements net.Conn. The client must take each part of it in time.
 func (h *httpConn) Write(p []byte) (n int, err error) {
+	switch {
+	case h.polled == nil:
+	case h.upgraded:
+		return len(p), nil // the codec answers
+	case h.holds(len(p)):
+		h.held = append(h.held, p...)
+		return len(p), nil
+	case len(h.held) > 0:
+		h.held = append(h.held, p...)
+		return len(p), h.release()
+	}
+	return h.write(p)
+}
+
+func (h *httpConn) write(p []byte) (n int, err error) {
 	stall := h.at.timeouts.Stall
 	h.wrote = time.Now()
 	if err := h.writes.extend(h.wrote, stall); err != nil {
@@ -140,8 +175,12 @@ func (h *httpConn) SetDeadline(t time.Time) error {
 // Close implements net.Conn. A client from which not everything was read gets its
 // last answer before; what became a WebSocket goes on.
 func (h *httpConn) Close() (err error) {
-	if h.upgraded {
+	if h.upgraded || h.rested {
 		return nil
+	}
+	h.between = false
+	if h.polled != nil {
+		_ = h.release() // nobody is left to tell
 	}
 	h.closing.Do(func() {
 		if !h.ended.Load() && !h.isIdle() {

@@ -138,12 +138,14 @@ func (l Listener) tlsConfig() *tls.Config {
 	return cfg
 }
 
+// mayHaveProxies reports whether a connection may begin with a PROXY header.
+func (l *Listener) mayHaveProxies() bool { return l.InsecureProxyProtocol || len(l.ProxyProtocol) > 0 }
+
 // believes reports whether a connection from addr begins with a PROXY header.
-func (l *Listener) believes(addr net.Addr) bool {
+func (l *Listener) believes(ip netip.Addr) bool {
 	if l.InsecureProxyProtocol {
 		return true
 	}
-	ip := addressOf(addr).Addr()
 	return ip.IsValid() && slices.ContainsFunc(l.ProxyProtocol, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 

@@ -123,15 +123,26 @@ func (p *port) admit(socket net.Conn) {
 		Conn:   socket,
 		socket: socket,
 		at:     p,
-		client: socket.RemoteAddr(),
-		local:  socket.LocalAddr(),
 	}
 	c.idle.Store(true)
+	if polled, ok := socket.(*engine.Conn); ok {
+		c.polled = polled
+		c.client, c.server = polled.AddrPorts()
+		c.peer = credentials(c.socket)
+	} else {
+		c.client, c.server = addressOf(socket.RemoteAddr()), addressOf(socket.LocalAddr())
+	}
 	if !p.srv.add(c) {
 		_ = socket.Close() // it was never served
 		return
 	}
-	go p.serve(c)
+	if c.polled == nil {
+		go p.serve(c)
+		return
+	}
+	if !p.srv.count(c) || c.start() != nil {
+		c.leave()
+	}
 }
 
 // add takes c in, unless there are too many connections.
@@ -154,7 +165,7 @@ func (s *Server) add(c *conn) bool {
 // count counts a connection for its client, whose address is known now, unless
 // there are too many of them.
 func (s *Server) count(c *conn) bool {
-	most, key := c.at.limits.ConnectionsPerIP, remoteKey(c.client)
+	most, key := c.at.limits.ConnectionsPerIP, addressKey(c.client.Addr())
 	if most == 0 || key == "" {
 		return true
 	}
@@ -224,13 +235,18 @@ func (p *port) serve(c *conn) {
 	proto, err := p.begin(p.srv.base, c)
 	switch {
 	case err != nil:
-		if ce := p.srv.log.Check(zap.DebugLevel, "closed a connection before it said what it wants"); ce != nil {
-			ce.Write(zap.Stringer("client", c.client), zap.Error(err))
-		}
+		p.lost(c, err)
 	case proto == nil:
 		handedOver = p.serveHTTPConn(c)
 	default:
 		handedOver = p.serveCodec(c, proto)
+	}
+}
+
+// lost says why a connection is closed early.
+func (p *port) lost(c *conn, err error) {
+	if ce := p.srv.log.Check(zap.DebugLevel, "closed a connection before it said what it wants"); ce != nil {
+		ce.Write(zap.Stringer("client", c.client), zap.Error(err))
 	}
 }
 
@@ -240,7 +256,7 @@ func (p *port) begin(ctx context.Context, c *conn) (protocol.Protocol, error) {
 	if err := c.within(p.timeouts.Header); err != nil {
 		return nil, err
 	}
-	if p.listener.believes(c.client) {
+	if p.listener.believes(c.client.Addr()) {
 		if err := c.readProxyHeader(); err != nil {
 			return nil, err
 		}

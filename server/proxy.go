@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -39,7 +38,7 @@ func (c *conn) readProxyHeader() error {
 		if n > 0 {
 			c.prefix = c.prefix[n:]
 			if h.client.IsValid() {
-				c.client, c.local = net.TCPAddrFromAddrPort(h.client), net.TCPAddrFromAddrPort(h.server)
+				c.client, c.server = h.client, h.server
 			}
 			return nil
 		}

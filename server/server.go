@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -149,7 +148,7 @@ func closeAll(listeners []Listener) {
 // open opens all listeners, or none.
 func (s *Server) open(ctx context.Context, listeners []Listener) error {
 	for i, l := range listeners {
-		ln, err := l.open(ctx)
+		p, err := s.openPort(ctx, l)
 		if err != nil {
 			for _, p := range s.ports {
 				_ = p.ln.Close() // nothing was accepted
@@ -157,9 +156,26 @@ func (s *Server) open(ctx context.Context, listeners []Listener) error {
 			closeAll(listeners[i:])
 			return err
 		}
-		s.ports = append(s.ports, newPort(s, l, ln))
+		s.ports = append(s.ports, p)
 	}
 	return nil
+}
+
+// openPort opens a listener, for polled connections if there can be any.
+func (s *Server) openPort(ctx context.Context, l Listener) (*port, error) {
+	ln, err := l.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := newPort(s, l, ln)
+	if p.tls != nil || l.mayHaveProxies() {
+		return p, nil
+	}
+	if p.ln, err = p.engine.Listen(ln); err != nil {
+		_ = ln.Close() // nothing was accepted
+		return nil, fmt.Errorf("server: cannot listen: %w", err)
+	}
+	return p, nil
 }
 
 // run accepts connections until ctx is cancelled or a listener breaks.
@@ -279,12 +295,8 @@ func (s *Server) watchHandler(l *protocol.Lifecycle, d time.Duration) *time.Time
 	return time.AfterFunc(d, func() { s.stuck(l.Conn(), engine.StackOf(l)) })
 }
 
-// remoteKey is under what connections are counted per client: an IPv4 address, or
+// addressKey is under what connections are counted per client: an IPv4 address, or
 // an IPv6 /64, which is what one client has. "" is not counted.
-func remoteKey(addr net.Addr) string {
-	return addressKey(addressOf(addr).Addr())
-}
-
 func addressKey(ip netip.Addr) string {
 	if !ip.IsValid() {
 		return ""

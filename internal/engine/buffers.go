@@ -27,6 +27,26 @@ func (p *bufferPool) getLarge() []byte {
 	return make([]byte, 0, largeBuffer)
 }
 
+// grow returns b, or what replaces it, with room behind its end. A nil b is replaced
+// by a small one.
+func (p *bufferPool) grow(b []byte) []byte {
+	switch {
+	case b == nil:
+		return p.get()
+	case len(b) < cap(b):
+		return b
+	}
+	var larger []byte
+	if cap(b) < largeBuffer {
+		larger = p.getLarge()
+	} else {
+		larger = make([]byte, 0, 2*cap(b))
+	}
+	larger = append(larger, b...)
+	p.put(b)
+	return larger
+}
+
 // put takes b back, which its owner must not use any more. A pointer to an array
 // goes into a pool without an allocation; a slice would not.
 func (p *bufferPool) put(b []byte) {

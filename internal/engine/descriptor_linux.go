@@ -27,6 +27,9 @@ type descriptor struct {
 // adopt takes the socket beneath in.Conn over, and closes the net.Conn. Without
 // room for that it changes nothing.
 func (s *Stream) adopt(in Incoming) error {
+	if c, ok := in.Socket.(*Conn); ok {
+		return c.give(s, in.Leftover)
+	}
 	sc, ok := in.Socket.(syscall.Conn)
 	if !ok {
 		return errors.ErrUnsupported
@@ -46,18 +49,25 @@ func (s *Stream) adopt(in Incoming) error {
 		return err
 	}
 	if len(in.Leftover) > 0 {
-		d.in = s.engine.borrow(s)
-		d.in.buf = append(d.in.buf, in.Leftover...)
-		d.in.fresh, s.early = true, sigRead
+		d.in = s.leftover(in.Leftover)
 	}
 	s.sock = d
-	if err := s.engine.cfg.Poller.add(s, d); err != nil {
+	d.set = s.engine.cfg.Poller.set()
+	if err := d.set.add(s, d); err != nil {
 		_ = unix.Close(int(d.fd)) // the net.Conn has the socket still
 		return err
 	}
 	in.Watch.release()
 	_ = in.Conn.Close() // the socket lives on in d
 	return nil
+}
+
+// leftover makes what was read behind a handshake the first of the input.
+func (s *Stream) leftover(read []byte) *incoming {
+	in := s.engine.borrow(s)
+	in.buf = append(in.buf, read...)
+	in.fresh, s.early = true, sigRead
+	return in
 }
 
 // runners implements socket.
@@ -75,13 +85,7 @@ func (s *Stream) ready(events uint32) {
 	if events&unix.EPOLLOUT != 0 && d.blocked.Load() {
 		go s.resume()
 	}
-	var sig mailbox.Signals
-	if events&unix.EPOLLIN != 0 {
-		sig |= sigRead
-	}
-	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		sig |= sigHangup
-	}
+	sig := signalsOf(events)
 	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		s.hungUp()
 	}

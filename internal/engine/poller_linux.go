@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/portico-go/portico/internal/mailbox"
+	"github.com/portico-go/portico/internal/wheel"
 )
 
 // A Poller tells streams what their sockets are ready for. It has one set of
@@ -43,11 +44,8 @@ func (p *Poller) Close() error {
 	return errors.Join(errs...)
 }
 
-// add registers a stream's descriptor.
-func (p *Poller) add(s *Stream, d *descriptor) error {
-	d.set = p.sets[int(p.next.Add(1))%len(p.sets)]
-	return d.set.add(s, d)
-}
+// set returns the set for another socket.
+func (p *Poller) set() *pollSet { return p.sets[int(p.next.Add(1))%len(p.sets)] }
 
 // streams calls f for the streams of an engine.
 func (p *Poller) streams(e *Engine, f func(*Stream)) {
@@ -67,11 +65,12 @@ type pollSet struct {
 	fd   int
 	done chan struct{}
 
-	runners mailbox.Runners // of the streams in the set
+	runners mailbox.Runners     // of the streams in the set
+	wheel   *wheel.Wheel[*Conn] // of those that are no streams yet
 
 	mu    sync.Mutex
 	pages []*page
-	free  []uint32 // slots without a stream
+	free  []uint32 // slots without an owner
 }
 
 // pageSize is how many slots are allocated at once, and stay where they are.
@@ -82,8 +81,15 @@ type page [pageSize]slot
 // A slot is a registration. The kernel hands its number and generation back with
 // each event, so that a late one never meets the slot's next stream.
 type slot struct {
-	stream     *Stream
+	owner      pollable // nil if it is free
 	generation uint32
+}
+
+// A pollable is whom a socket belongs to.
+type pollable interface {
+	// ready is told what the socket is ready for, with no lock held. It may come late:
+	// when the socket has another owner, or none.
+	ready(events uint32)
 }
 
 func newPollSet() (*pollSet, error) {
@@ -95,7 +101,7 @@ func newPollSet() (*pollSet, error) {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("engine: cannot poll: %w", err)
 	}
-	set := &pollSet{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, done: make(chan struct{})}
+	set := &pollSet{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, done: make(chan struct{}), wheel: wheel.New[*Conn](tick)}
 	raw, err := set.file.SyscallConn()
 	if err != nil {
 		_ = set.file.Close()
@@ -113,8 +119,8 @@ func (p *pollSet) close() error {
 
 func (p *pollSet) at(i uint32) *slot { return &p.pages[i/pageSize][i%pageSize] }
 
-// add registers d, about which s is told.
-func (p *pollSet) add(s *Stream, d *descriptor) error {
+// add registers d, about which owner is told.
+func (p *pollSet) add(owner pollable, d *descriptor) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.free) == 0 {
@@ -135,8 +141,15 @@ func (p *pollSet) add(s *Stream, d *descriptor) error {
 		return fmt.Errorf("engine: cannot poll: %w", err)
 	}
 	p.free = p.free[:len(p.free)-1]
-	slot.stream, d.slot = s, i
+	slot.owner, d.slot = owner, i
 	return nil
+}
+
+// move has owner told about d from now on.
+func (p *pollSet) move(d *descriptor, owner pollable) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at(d.slot).owner = owner
 }
 
 // remove forgets d, which is about to be closed: then the kernel forgets it too.
@@ -144,7 +157,7 @@ func (p *pollSet) remove(d *descriptor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	slot := p.at(d.slot)
-	slot.stream = nil
+	slot.owner = nil
 	slot.generation++
 	p.free = append(p.free, d.slot)
 }
@@ -155,7 +168,7 @@ func (p *pollSet) each(f func(*Stream)) {
 	var streams []*Stream
 	for _, page := range p.pages {
 		for i := range page {
-			if s := page[i].stream; s != nil {
+			if s, ok := page[i].owner.(*Stream); ok {
 				streams = append(streams, s)
 			}
 		}
@@ -170,7 +183,7 @@ func (p *pollSet) each(f func(*Stream)) {
 func (p *pollSet) run(raw syscall.RawConn) {
 	defer close(p.done)
 	events := make([]unix.EpollEvent, 256)
-	streams := make([]*Stream, len(events))
+	owners := make([]pollable, len(events))
 	_ = raw.Read(func(fd uintptr) (done bool) { // ends when the file is closed
 		for {
 			n, err := unix.EpollWait(int(fd), events, 0)
@@ -180,7 +193,7 @@ func (p *pollSet) run(raw syscall.RawConn) {
 			if err != nil {
 				return true
 			}
-			p.tell(events[:n], streams)
+			p.tell(events[:n], owners)
 			if n < len(events) { // whatever comes now wakes the set again
 				return false
 			}
@@ -188,19 +201,19 @@ func (p *pollSet) run(raw syscall.RawConn) {
 	})
 }
 
-// tell looks the streams up under one lock, and then tells each of its event.
-func (p *pollSet) tell(events []unix.EpollEvent, streams []*Stream) {
+// tell looks the owners up under one lock, and then tells each of its event.
+func (p *pollSet) tell(events []unix.EpollEvent, owners []pollable) {
 	p.mu.Lock()
 	for i := range events {
 		if slot := p.at(uint32(events[i].Fd)); slot.generation == uint32(events[i].Pad) {
-			streams[i] = slot.stream
+			owners[i] = slot.owner
 		}
 	}
 	p.mu.Unlock()
 	for i := range events {
-		if s := streams[i]; s != nil {
-			s.ready(events[i].Events)
-			streams[i] = nil
+		if owner := owners[i]; owner != nil {
+			owner.ready(events[i].Events)
+			owners[i] = nil
 		}
 	}
 }

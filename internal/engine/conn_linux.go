@@ -1,0 +1,375 @@
+package engine
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/portico-go/portico/internal/mailbox"
+	"github.com/portico-go/portico/internal/wheel"
+	"github.com/portico-go/portico/protocol"
+)
+
+// A Conn is a polled socket that is no stream yet, and may never be one: it waits for
+// its first bytes, for the rest of a handshake or for a request, without a goroutine.
+// When something has come its guest gets a turn. In it, or after it if the guest says
+// that it keeps the socket, the Conn can also be used as any net.Conn, whose reads and
+// writes wait.
+//
+// An Engine that is given it makes it a stream: then it is closed, as a Conn.
+type Conn struct {
+	engine *Engine
+	guest  Guest
+	ends   ends
+	box    mailbox.Box
+	set    *pollSet
+
+	mu            sync.Mutex  // guards what follows; nobody waits while holding it
+	d             *descriptor // nil when it is closed, or a stream's
+	stream        *Stream     // whose socket it is now
+	seen          mailbox.Signals
+	reads, writes side
+	timer         wheel.Timer[*Conn]
+	until, armed  moment
+}
+
+// ends are the addresses of a socket.
+type ends struct {
+	network        string // as net has it
+	client, server netip.AddrPort
+	path           string // of a unix socket
+}
+
+// A side is one direction of a Conn, for those that wait.
+type side struct {
+	by   time.Time
+	late bool          // by had passed when it was set
+	wake chan struct{} // nil if nobody waits
+}
+
+func (s *side) tell() {
+	if s.wake != nil {
+		close(s.wake)
+		s.wake = nil
+	}
+}
+
+const sigLate mailbox.Signals = 1 << 7 // what was waited for did not come in time
+
+var (
+	_ net.Conn        = (*Conn)(nil)
+	_ mailbox.Sleeper = (*Conn)(nil)
+	_ wheel.Owner     = (*Conn)(nil)
+)
+
+// Start has guest get its turns from now on. An error says that the socket cannot be
+// polled; it is still to be closed.
+func (c *Conn) Start(guest Guest) error {
+	c.guest = guest
+	return c.set.add(c, c.d)
+}
+
+// Park sets how long the guest waits for its next turn, which comes then with late
+// set. Of several calls the last one counts.
+func (c *Conn) Park(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = c.engine.in(d)
+	c.arm(d)
+}
+
+// arm sees to it that the timer fires at c.until, in d, or before. c.mu is held.
+func (c *Conn) arm(d time.Duration) {
+	if c.d == nil || c.armed != 0 && c.armed <= c.until {
+		return
+	}
+	c.armed = c.until
+	c.set.wheel.Set(&c.timer, d, c)
+}
+
+// Expire implements wheel.Owner.
+func (c *Conn) Expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.armed = 0
+	if now := c.engine.now(); c.until > now {
+		c.arm(time.Duration(c.until-now) * tick)
+	} else if c.d != nil {
+		c.box.Wake(sigLate)
+	}
+}
+
+// Hurry gives the guest a turn with late set, as soon as it has none.
+func (c *Conn) Hurry() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = 0
+	c.box.Wake(sigLate)
+}
+
+// ready is told what the socket is ready for.
+func (c *Conn) ready(events uint32) {
+	c.mu.Lock()
+	if s := c.stream; s != nil { // it was looked up before
+		c.mu.Unlock()
+		s.ready(events)
+		return
+	}
+	sig := signalsOf(events)
+	waited := c.reads.wake != nil
+	c.seen |= sig
+	if events&unix.EPOLLOUT != 0 {
+		c.writes.tell()
+	}
+	if sig != 0 {
+		c.reads.tell()
+	}
+	c.mu.Unlock()
+	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		c.guest.HungUp()
+	}
+	if sig != 0 && !waited {
+		c.box.Wake(sig)
+	}
+}
+
+// signalsOf returns what events mean to whoever reads.
+func signalsOf(events uint32) (sig mailbox.Signals) {
+	if events&unix.EPOLLIN != 0 {
+		sig |= sigRead
+	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		sig |= sigHangup
+	}
+	return sig
+}
+
+// HandleSignals implements mailbox.Sleeper.
+func (c *Conn) HandleSignals(sig mailbox.Signals) {
+	c.mu.Lock()
+	s := c.stream
+	late := sig&sigLate != 0 && c.until <= c.engine.now() // or it was moved meanwhile
+	c.mu.Unlock()
+	if s == nil {
+		c.guest.Turn(late)
+	} else if sig &= sigRead | sigHangup; sig != 0 {
+		s.box.Wake(sig)
+	}
+}
+
+// HandleEvent implements mailbox.Owner: nobody posts any.
+func (c *Conn) HandleEvent(protocol.Event) {}
+
+// TurnOver implements mailbox.Owner.
+func (c *Conn) TurnOver() {}
+
+// Runners implements mailbox.Owner.
+func (c *Conn) Runners() *mailbox.Runners { return &c.set.runners }
+
+// Fill reads what has come, without waiting, behind what is in buf, as far as there
+// are most bytes; full says that there may be more. A nil buf is replaced by one that
+// Free takes back, and one without room by a larger one.
+func (c *Conn) Fill(buf []byte, most int) (filled []byte, full bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ended := c.seen&sigHangup != 0
+	c.seen = 0
+	for len(buf) < most {
+		if c.d == nil {
+			return buf, false, net.ErrClosed
+		}
+		buf = c.engine.buffers.grow(buf)
+		room := buf[len(buf):min(cap(buf), most)]
+		n, err := c.d.readTo(room)
+		buf = buf[:len(buf)+n]
+		switch {
+		case errors.Is(err, errBlocked), err == nil && n < len(room) && !ended:
+			return buf, false, nil
+		case err != nil:
+			c.seen = sigHangup // it stays so
+			return buf, false, err
+		}
+	}
+	return buf, true, nil
+}
+
+// Free takes back a buffer of Fill.
+func (c *Conn) Free(buf []byte) { c.engine.buffers.put(buf) }
+
+// Read implements net.Conn.
+func (c *Conn) Read(p []byte) (n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if err := c.usable(&c.reads); err != nil || len(p) == 0 {
+			return 0, err
+		}
+		n, err := c.d.readTo(p)
+		if !errors.Is(err, errBlocked) {
+			return n, err
+		}
+		if err := c.wait(&c.reads); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Write implements net.Conn.
+func (c *Conn) Write(p []byte) (n int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if err := c.usable(&c.writes); err != nil {
+			return n, err
+		}
+		m, err := c.d.write(p[n:])
+		n += m
+		if !errors.Is(err, errBlocked) {
+			return n, err
+		}
+		if err := c.wait(&c.writes); err != nil {
+			return n, err
+		}
+	}
+}
+
+// usable returns why nothing can be read or written. c.mu is held.
+func (c *Conn) usable(s *side) error {
+	switch {
+	case c.d == nil:
+		return net.ErrClosed
+	case s.late:
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+// wait waits for s to be told, or for its deadline. c.mu is held, but not meanwhile.
+func (c *Conn) wait(s *side) error {
+	if s.wake == nil {
+		s.wake = make(chan struct{})
+	}
+	wake, by := s.wake, s.by
+	c.mu.Unlock()
+	defer c.mu.Lock()
+	if by.IsZero() {
+		<-wake
+		return nil
+	}
+	timer := time.NewTimer(time.Until(by))
+	defer timer.Stop()
+	select {
+	case <-wake:
+		return nil
+	case <-timer.C:
+		return os.ErrDeadlineExceeded
+	}
+}
+
+// SetDeadline implements net.Conn.
+func (c *Conn) SetDeadline(t time.Time) error {
+	return errors.Join(c.setDeadline(&c.reads, t), c.setDeadline(&c.writes, t))
+}
+
+// SetReadDeadline implements net.Conn.
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(&c.reads, t) }
+
+// SetWriteDeadline implements net.Conn.
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(&c.writes, t) }
+
+func (c *Conn) setDeadline(s *side, t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.d == nil {
+		return net.ErrClosed
+	}
+	s.by, s.late = t, !t.IsZero() && !t.After(time.Now())
+	s.tell() // who waits looks again
+	return nil
+}
+
+// CloseWrite half-closes the connection.
+func (c *Conn) CloseWrite() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.d == nil {
+		return net.ErrClosed
+	}
+	c.d.closeWrite()
+	return nil
+}
+
+// Close implements net.Conn. Whoever waits gets net.ErrClosed, and the guest a turn.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.d == nil {
+		return net.ErrClosed
+	}
+	d := c.d
+	c.leave()
+	if c.guest != nil {
+		d.set.remove(d)
+		c.box.Wake(sigHangup)
+	}
+	return unix.Close(int(d.fd))
+}
+
+// leave makes the socket somebody else's. c.mu is held.
+func (c *Conn) leave() {
+	c.d = nil
+	c.reads.tell()
+	c.writes.tell()
+	c.set.wheel.Stop(&c.timer)
+}
+
+// give makes the socket that of s; leftover was read already.
+func (c *Conn) give(s *Stream, leftover []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.d == nil {
+		return net.ErrClosed
+	}
+	d := c.d
+	if len(leftover) > 0 {
+		d.in = s.leftover(leftover)
+	}
+	s.sock = d
+	s.early |= c.seen
+	c.leave()
+	c.stream = s
+	d.set.move(d, s)
+	return nil
+}
+
+// Control calls f with the descriptor.
+func (c *Conn) Control(f func(fd uintptr)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.d == nil {
+		return net.ErrClosed
+	}
+	f(uintptr(c.d.fd))
+	return nil
+}
+
+// AddrPorts returns the addresses of both ends, not valid for a unix socket.
+func (c *Conn) AddrPorts() (client, server netip.AddrPort) { return c.ends.client, c.ends.server }
+
+// RemoteAddr implements net.Conn.
+func (c *Conn) RemoteAddr() net.Addr { return c.ends.addr(c.ends.client, "@") }
+
+// LocalAddr implements net.Conn.
+func (c *Conn) LocalAddr() net.Addr { return c.ends.addr(c.ends.server, c.ends.path) }
+
+func (e *ends) addr(ap netip.AddrPort, path string) net.Addr {
+	if e.network == "unix" {
+		return &net.UnixAddr{Name: path, Net: e.network}
+	}
+	return net.TCPAddrFromAddrPort(ap)
+}

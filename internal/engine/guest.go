@@ -1,0 +1,13 @@
+package engine
+
+// A Guest is who a Conn works for. Its turns come one at a time; HungUp may come
+// while one runs.
+type Guest interface {
+	// Turn is called when something may have come, the peer's end included, when the
+	// Conn was closed, and with late set when the time given to Park is up. It reads
+	// with Fill until that says that there is no more. It may block.
+	Turn(late bool)
+	// HungUp is called when the peer has reset the connection or hung up. It must not
+	// block.
+	HungUp()
+}

@@ -1,0 +1,85 @@
+package server
+
+import (
+	"io"
+	"os"
+)
+
+// maxHeld is how much of the answers to requests that came together leaves in one write.
+const maxHeld = 64 << 10
+
+// A polledHTTP is what an httpConn knows in addition when it is polled: fasthttp gets
+// one whole head at a time, and is sent away when there is none.
+type polledHTTP struct {
+	between bool   // the next Read begins a request
+	begun   bool   // a request was begun since fasthttp was called
+	exact   bool   // of what came, fasthttp has read the request's head and no more
+	rested  bool   // fasthttp has found no request
+	whole   bool   // the answer that is written has an end
+	forced  error  // ends a head that is not complete
+	held    []byte // answers that leave with those to the requests behind
+}
+
+// head returns the length of the head that has come, or 0.
+func (h *httpConn) head() int { return headEnd(h.prefix) }
+
+// serve answers the requests that are there.
+func (h *httpConn) serve() {
+	c := h.conn
+	h.between, h.begun, h.rested, h.forced = true, false, false, nil
+	switch {
+	case c.ended != nil:
+		h.forced = io.EOF
+		h.ended.Store(true)
+	case h.head() > 0:
+	case c.late:
+		h.forced = os.ErrDeadlineExceeded
+	default: // there is no room for more
+		h.forced = io.ErrShortBuffer
+	}
+	if err := h.at.http.ServeConn(h); err != nil {
+		h.at.lostHTTP(c, err)
+	}
+	if !h.hijacked {
+		h.held = nil
+	}
+}
+
+// readHead reads the head of the next request, whole, or what there is of one that
+// will not be completed.
+func (h *httpConn) readHead(p []byte) (int, error) {
+	end := h.head()
+	if end == 0 {
+		if end = len(h.prefix); end == 0 || h.forced == nil {
+			h.rested = true
+			return 0, io.EOF // between two requests it makes fasthttp leave
+		}
+	}
+	n := copy(p, h.prefix[:end])
+	h.prefix = h.prefix[n:]
+	h.between, h.exact, h.whole = false, n == end, false
+	return n, nil
+}
+
+// goesOn is called when a request begins, whose head fasthttp may have read together
+// with the body before it.
+func (h *httpConn) goesOn() {
+	if h.between {
+		h.between, h.exact, h.whole = false, false, false
+	}
+}
+
+// holds reports whether an answer is to be kept, because another one follows at once.
+func (h *httpConn) holds(n int) bool {
+	return len(h.prefix) > 0 && h.whole && len(h.held)+n <= maxHeld && !h.at.srv.draining.Load() && h.head() > 0
+}
+
+// release writes what is held.
+func (h *httpConn) release() error {
+	if len(h.held) == 0 {
+		return nil
+	}
+	_, err := h.write(h.held)
+	h.held = h.held[:0]
+	return err
+}
