@@ -88,7 +88,7 @@ func (c Config) Stack(sessions *session.Sessions) protocol.Middleware {
 
 func (b *backends) open(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn, inner protocol.Application, sessions *session.Sessions) (protocol.Handler, error) {
 	if s := session.From(scope); s != nil { // a stack inside of another one
-		id, scope := withIdentity(scope.With(middleware.CookiesKey.Of(struct{}{})))
+		id, scope := withIdentity(scope)
 		if err := b.enter(ctx, id, s); err != nil {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (b *backends) open(ctx context.Context, scope *protocol.Scope, conn *protoc
 		id = &both.identity
 	}
 	sessions.BeginIn(s, scope)
-	scope = scope.With(middleware.CookiesKey.Of(struct{}{}), session.Key.Of(s), identityKey.Of(id))
+	scope = scope.With(session.Key.Of(s), identityKey.Of(id))
 	if err := b.enter(ctx, id, s); err != nil {
 		return nil, err
 	}

@@ -7,7 +7,8 @@ import (
 )
 
 // CookiesKey is what Cookie provides: its presence says that the chain counts on
-// the client's cookies.
+// the client's cookies. It is for the checks at the start: auth.Stack, which provides it
+// too, binds nothing to it.
 var CookiesKey = protocol.NewKey[struct{}]("cookies")
 
 // Cookie marks the place in a chain from which on cookies are relied upon:

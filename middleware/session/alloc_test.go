@@ -24,8 +24,9 @@ func TestBeginAllocatesTheSessionOnly(t *testing.T) {
 }
 
 func TestASessionIsSmall(t *testing.T) {
-	// Besides it an idle connection keeps what the store has anyway.
-	if size := unsafe.Sizeof(session.Session{}); size > 128 {
-		t.Errorf("a session takes %d bytes, at most 128 are allowed", size)
+	// Besides it an idle connection keeps what the store has anyway. With the user of auth.Stack,
+	// of 32 bytes, it fills a size class of the runtime.
+	if size := unsafe.Sizeof(session.Session{}); size > 96 {
+		t.Errorf("a session takes %d bytes, at most 96 are allowed", size)
 	}
 }

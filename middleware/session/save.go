@@ -24,10 +24,10 @@ func (s *Session) change(ctx context.Context, edit func(*changes)) error {
 		next.keys = append([]change(nil), next.keys...)
 	}
 	edit(&next)
-	if !s.detached && s.needsCookie(&next) {
+	if !s.is(detached) && s.needsCookie(&next) {
 		switch {
-		case s.noCookies:
-			s.detached = true
+		case s.is(noCookies):
+			s.mark(detached, true)
 		case s.headOut():
 			return ErrHeadersSent
 		}
@@ -48,7 +48,7 @@ func (s *Session) needsCookie(c *changes) bool {
 // fits checks the limit of sessions in cookies. s.mu is held.
 func (s *Session) fits(c *changes) error {
 	k, ok := s.of.keeper.(*signed)
-	if !ok || s.detached {
+	if !ok || s.is(detached) {
 		return nil
 	}
 	return k.fits(len(c.apply(s.record())))
@@ -62,10 +62,10 @@ func (s *Session) headOut() bool { return s.scope == nil || s.scope.HeadersSent(
 // registered for each change; the first that runs does the work. s.mu is held.
 func (s *Session) hook() {
 	s.watch.Store(true)
-	if s.scope == nil || s.hooked {
+	if s.scope == nil || s.is(hooked) {
 		return
 	}
-	s.hooked = s.handler != nil
+	s.mark(hooked, s.handler != nil)
 	_ = s.scope.OnResponse(s.respond) // if it is too late, it is saved after the event
 }
 
@@ -75,7 +75,7 @@ func (s *Session) renew(r record) {
 	if s.changes != nil || !s.of.config.renewal(r, time.Now()) {
 		return
 	}
-	if s.of.keeper.inCookie() && (s.noCookies || s.headOut()) {
+	if s.of.keeper.inCookie() && (s.is(noCookies) || s.headOut()) {
 		return
 	}
 	s.changes = &changes{}
@@ -119,7 +119,7 @@ func (s *Session) apply(ctx context.Context, c *changes) error {
 	}
 	r.expires = s.of.config.expiry(r.created, now)
 	switch {
-	case s.detached:
+	case s.is(detached):
 		s.value, s.block = "", r.encode()
 	case len(r.pairs) == 0:
 		return s.drop(ctx)
@@ -132,7 +132,7 @@ func (s *Session) apply(ctx context.Context, c *changes) error {
 // base returns what the changes are applied to: what the keeper has by now. s.mu
 // is held.
 func (s *Session) base(ctx context.Context) (record, error) {
-	if s.value == "" || s.detached {
+	if s.value == "" || s.is(detached) {
 		return s.record(), nil
 	}
 	block, r, err := s.find(ctx)
@@ -169,7 +169,7 @@ func (s *Session) keep(ctx context.Context, c *changes, r record) error {
 	}
 	s.value, s.block = value, block
 	if value != old || s.of.config.SaveEveryRequest {
-		s.cookieDue = true
+		s.mark(cookieDue, true)
 	}
 	if c.renewed && old != "" {
 		return s.of.keeper.remove(ctx, old)
@@ -185,7 +185,7 @@ func (s *Session) drop(ctx context.Context) error {
 		}
 	}
 	s.forget()
-	s.cookieDue = s.sent
+	s.mark(cookieDue, s.sent)
 	return nil
 }
 
@@ -203,10 +203,10 @@ func (s *Session) respond(ctx context.Context, head *protocol.Head) error {
 	} else if err := s.saveWithHead(ctx); err != nil {
 		return err
 	}
-	if !s.cookieDue || s.noCookies {
+	if !s.is(cookieDue) || s.is(noCookies) {
 		return nil
 	}
-	s.cookieDue = false
+	s.mark(cookieDue, false)
 	return s.setCookie(scope, head)
 }
 
@@ -251,7 +251,7 @@ func (s *Session) Around(handler protocol.Handler) protocol.Handler {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.handler = handler
-	if s.changes != nil || s.cookieDue {
+	if s.changes != nil || s.is(cookieDue) {
 		s.hook() // a router may have taken back those of a branch it left
 	}
 	if handler == nil {
@@ -289,7 +289,7 @@ func (s *Session) after(ctx context.Context, ev protocol.Event, failed error) er
 	switch {
 	case s.changes == nil:
 		return failed
-	case unexpected(failed), over && unexpected(end.Cause), unanswered && !s.detached && s.needsCookie(s.changes):
+	case unexpected(failed), over && unexpected(end.Cause), unanswered && !s.is(detached) && s.needsCookie(s.changes):
 		s.changes = nil
 		return failed
 	}

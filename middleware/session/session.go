@@ -42,13 +42,30 @@ type Session struct {
 	block   []byte           // what the keeper had, nil before it is loaded
 	changes *changes         // nil if there are none to be saved
 
-	watch     atomic.Bool // something is to be looked at after the next event
-	loaded    bool
-	sent      bool // the client sent a cookie
-	noCookies bool // the protocol's answer has no headers
-	hooked    bool // respond is registered for good
-	cookieDue bool // the answer is to set, or delete, the cookie
-	detached  bool // nothing is kept beyond the connection
+	watch atomic.Bool // something is to be looked at after the next event
+	sent  bool        // the client sent a cookie; never changes
+	marks marks
+}
+
+// marks are bits, as a session lasts as long as its connection and there may be many.
+type marks uint8
+
+const (
+	loaded    marks = 1 << iota
+	noCookies       // the protocol's answer has no headers
+	hooked          // respond is registered for good
+	cookieDue       // the answer is to set, or delete, the cookie
+	detached        // nothing is kept beyond the connection
+)
+
+// is reports whether the session has a mark. s.mu is held, or nobody else has s yet, as
+// for mark.
+func (s *Session) is(m marks) bool { return s.marks&m != 0 }
+
+func (s *Session) mark(m marks, on bool) {
+	if s.marks &^= m; on {
+		s.marks |= m
+	}
 }
 
 // Get returns the value under key, decoded from JSON into a T, and whether there
@@ -201,8 +218,8 @@ func (s *Session) Flush(ctx context.Context) error {
 	if err := s.load(ctx); err != nil {
 		return err
 	}
-	if s.value != "" && !s.detached {
-		if s.of.keeper.inCookie() && !s.noCookies && s.headOut() {
+	if s.value != "" && !s.is(detached) {
+		if s.of.keeper.inCookie() && !s.is(noCookies) && s.headOut() {
 			return ErrHeadersSent
 		}
 		if err := s.of.keeper.remove(ctx, s.value); err != nil {
@@ -211,7 +228,7 @@ func (s *Session) Flush(ctx context.Context) error {
 	}
 	s.forget()
 	if s.sent && !s.headOut() {
-		s.cookieDue = true
+		s.mark(cookieDue, true)
 		s.hook()
 	}
 	return nil
@@ -226,7 +243,7 @@ func (s *Session) Token(ctx context.Context) (string, error) {
 	if err := s.load(ctx); err != nil {
 		return "", err
 	}
-	if s.detached || s.changes != nil && s.changes.renewed {
+	if s.is(detached) || s.changes != nil && s.changes.renewed {
 		return "", nil
 	}
 	return s.value, nil
@@ -238,7 +255,7 @@ func (s *Session) Offered() bool { return s.sent }
 
 // load reads the session if that was not done yet. s.mu is held.
 func (s *Session) load(ctx context.Context) error {
-	if s.loaded {
+	if s.is(loaded) {
 		return nil
 	}
 	if s.of.fault != nil {
@@ -258,7 +275,7 @@ func (s *Session) load(ctx context.Context) error {
 			}
 		}
 	}
-	s.loaded = true
+	s.mark(loaded, true)
 	return nil
 }
 
@@ -294,5 +311,6 @@ func (s *Session) record() record {
 
 // forget makes the session an empty, new one. s.mu is held.
 func (s *Session) forget() {
-	s.value, s.block, s.changes, s.detached = "", nil, nil, false
+	s.value, s.block, s.changes = "", nil, nil
+	s.mark(detached, false)
 }

@@ -78,7 +78,8 @@ func (m *Sessions) Begin(scope *protocol.Scope) *Session {
 // BeginIn is Begin for a Session that is part of a larger value. s must be zero and
 // is used for this connection only.
 func (m *Sessions) BeginIn(s *Session, scope *protocol.Scope) {
-	s.of, s.scope, s.noCookies = m, scope, scope.Method() == ""
+	s.of, s.scope = m, scope
+	s.mark(noCookies, scope.Method() == "")
 	s.value, s.sent = scope.Cookie(m.config.Cookie)
 	s.watch.Store(true)
 	if m.config.SaveEveryRequest && s.sent {
