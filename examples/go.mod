@@ -9,6 +9,7 @@ require (
 	github.com/gobwas/ws v1.5.0
 	github.com/portico-go/portico v0.0.0
 	github.com/portico-go/portico/channellayer/brokers v0.0.0
+	github.com/portico-go/portico/channellayer/redis v0.0.0
 	go.uber.org/goleak v1.3.0
 	go.uber.org/zap v1.28.0
 )
@@ -28,7 +29,6 @@ require (
 	github.com/nats-io/nkeys v0.4.16 // indirect
 	github.com/nats-io/nuid v1.0.1 // indirect
 	github.com/portico-go/portico/channellayer/nats v0.0.0 // indirect
-	github.com/portico-go/portico/channellayer/redis v0.0.0 // indirect
 	github.com/redis/rueidis v1.0.79 // indirect
 	github.com/valyala/bytebufferpool v1.0.0 // indirect
 	github.com/valyala/fasthttp v1.74.0 // indirect
