@@ -29,7 +29,7 @@ var ErrFull = errors.New("presence: group full")
 // A Config says how a [Tracker] works. The zero value is useful. It must be the same on all nodes.
 type Config struct {
 	// Name sets the trackers of one layer apart: those with the same name work together, in the layer's groups "name" and "name:group",
-	// which nobody else may use. It has up to 32 bytes; empty means "presence".
+	// which nobody else may use and no [channellayer.History] should match. It has up to 32 bytes; empty means "presence".
 	Name string
 	// Beat is how often a node says that it lives; zero means 5 s.
 	Beat time.Duration

@@ -1,6 +1,10 @@
 package presencetest_test
 
 import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -27,5 +31,24 @@ func TestLoopback(t *testing.T) {
 	})
 	if n := server.Subscriptions(); n != 0 {
 		t.Errorf("%d subscriptions are left", n)
+	}
+}
+
+// The specification names each clause of the suite, and no other.
+func TestSpecification(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../../docs/channel-layer.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range presencetest.Clauses() {
+		if !strings.Contains(string(page), "`"+name+"`") {
+			t.Errorf("the page does not name the clause %s", name)
+		}
+	}
+	for _, name := range regexp.MustCompile("`(Presence\\w+)`").FindAllStringSubmatch(string(page), -1) {
+		if !slices.Contains(presencetest.Clauses(), name[1]) {
+			t.Errorf("the page names %s, which is no clause", name[1])
+		}
 	}
 }
