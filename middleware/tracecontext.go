@@ -25,9 +25,10 @@ type TraceContextConfig struct {
 // TraceContext returns a middleware that provides TraceKey and also puts it into
 // the connection's record: the trace of a trusted caller (W3C Trace Context), or a
 // new one if there is none or it is malformed, with a span of its own for the
-// connection. A tracestate that is malformed is dropped. Protocols that do not begin
-// with an HTTP request always get a new trace. New traces are not Sampled: whoever
-// records them decides.
+// connection. A tracestate that is malformed is dropped. A job goes on with the trace
+// in its header, which this program or another one of its queue has put there. Other
+// protocols that do not begin with an HTTP request always get a new trace. New traces
+// are not Sampled: whoever records them decides.
 func TraceContext(c TraceContextConfig) protocol.Middleware {
 	peers, fault := parsePeers(c.TrustedProxies)
 	return Around{
@@ -36,7 +37,7 @@ func TraceContext(c TraceContextConfig) protocol.Middleware {
 		Check:    fault,
 		Open: func(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn, inner protocol.Application) (protocol.Handler, error) {
 			var t Trace
-			if peers.sent(scope, conn.Request().Client) {
+			if scope.Protocol() == "channel" || peers.sent(scope, conn.Request().Client) {
 				t = traceOf(scope.Headers())
 			}
 			t.newIDs()
