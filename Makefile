@@ -42,9 +42,10 @@ bench: ## portico beside other libraries (BENCH=-quick in two minutes); fails if
 gobench: ## the Go benchmarks
 	go test -run='^$$' -bench=. -benchmem $(PACKAGES)
 
-soak: ## look for rare failures: the tests twenty times over, a million connections, a minute of fuzzing each
+soak: ## look for rare failures: the tests twenty times over, a million connections, a minute of crashes, a minute of fuzzing each
 	go test -race -shuffle=on -count=20 $(PACKAGES)
 	PORTICO_SOAK=1000000 go test -timeout=3h -run='^TestSoak$$' -v ./server
+	PORTICO_SOAK=1m go test -race -timeout=10m -run='^TestSoak$$' -v ./channellayer/redis
 	scripts/fuzz.sh 1m
 
 fmt: $(LINT) ## format the code

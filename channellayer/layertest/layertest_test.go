@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -48,6 +49,17 @@ func TestLoopbackHistory(t *testing.T) {
 		Start:   func(*testing.T) { server.Start() },
 		Durable: true,
 	})
+}
+
+func TestLoopbackCrashes(t *testing.T) {
+	t.Parallel()
+	var server layertest.Loopback
+	layertest.Crashes(t, layertest.Backend{
+		Broker:  func(*testing.T) channellayer.Broker { return server.Broker() },
+		Stop:    func(*testing.T) { server.Stop() },
+		Start:   func(*testing.T) { server.Start() },
+		Durable: true,
+	}, 2*time.Second)
 }
 
 // The specification names a clause for each of its rules, and no clause of the suite is missing from it but those of a broker itself and of names.

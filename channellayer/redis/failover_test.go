@@ -1,0 +1,228 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/portico-go/portico/channellayer"
+	"github.com/portico-go/portico/channellayer/redis"
+)
+
+// After a failover the replica may lack the end of the history. Every client knows then whether it has had everything: a recovery is exact, with the messages that
+// came after the client's last one in the order of the new master, or says that it is not; and so it is for a member who stayed.
+func TestHistoryAfterSentinelFailover(t *testing.T) {
+	t.Parallel()
+	master, replica, options := launchSentinels(t, time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	defer cancel()
+	hubs := historyHubs(t, options)
+	stayed := stay(t, ctx, hubs[1])
+	positions := &marks{}
+	sending, stop := context.WithCancel(ctx)
+	var senders sync.WaitGroup
+	for i := range 4 {
+		senders.Go(func() { positions.send(t, ctx, sending, hubs[0], i) })
+	}
+	await(t, "messages are stored", func() bool { return positions.count() > 200 })
+	freeze(t, replica)
+	if got := master.do("CLIENT", "KILL", "TYPE", "replica"); got != ":1" {
+		t.Fatal(got)
+	}
+	before := positions.count()
+	await(t, "messages are stored that the replica lacks", func() bool { return positions.count() > before+50 })
+	master.kill()
+	thaw(t, replica)
+	await(t, "the replica is master", func() bool { return strings.Contains(replica.do("INFO", "replication"), "role:master") })
+	after := positions.count()
+	begin := time.Now()
+	await(t, "messages are stored again", func() bool { return positions.count() > after+200 })
+	t.Logf("messages were stored again %v after the failover", time.Since(begin).Round(time.Millisecond))
+	stop()
+	senders.Wait()
+
+	final := marksOf(t, ctx, hubs[0])
+	exact, lost := 0, 0
+	for i, p := range positions.all {
+		if i%5 > 0 {
+			continue
+		}
+		r, err := hubs[i%2].Recover(ctx, "g", p.Position)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, kept := final.index[p.Position]
+		switch {
+		case r.Recovered != kept:
+			t.Fatalf("%v: recovered %v, and the history has it: %v", p.Position, r.Recovered, kept)
+		case kept:
+			exact++
+			if got := readAll(t, ctx, r); fmt.Sprint(got) != fmt.Sprint(final.messages[at+1:]) {
+				t.Fatalf("%v: recovered %d messages that are not the %d after it", p.Position, len(got), len(final.messages)-at-1)
+			}
+		case r.Gap != channellayer.GapLost:
+			t.Fatalf("%v: %v, expected that the log has lost its end", p.Position, r.Gap)
+		default:
+			lost++
+		}
+	}
+	t.Logf("%d recoveries were exact, and %d told that the history had lost its end", exact, lost)
+	if exact == 0 || lost == 0 {
+		t.Errorf("%d recoveries were exact and %d not, expected some of both", exact, lost)
+	}
+	stayed.check(t, ctx, final)
+}
+
+// historyHubs returns two nodes whose groups have a history that is long enough for everything.
+func historyHubs(t *testing.T, o redis.Options) [2]*channellayer.Hub {
+	t.Helper()
+	var hubs [2]*channellayer.Hub
+	for i := range hubs {
+		h, err := channellayer.New(channellayer.Config{
+			Broker:   open(t, o),
+			Capacity: 10_000,
+			History:  []channellayer.History{{Pattern: "*", Size: 1_000_000, Age: time.Hour}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { h.Close() })
+		hubs[i] = h
+	}
+	return hubs
+}
+
+// marks are the positions of messages that were acknowledged.
+type marks struct {
+	mu  sync.Mutex
+	all []mark
+}
+
+type mark struct {
+	channellayer.Position
+	text string
+}
+
+func (k *marks) count() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.all)
+}
+
+func (k *marks) send(t *testing.T, ctx, sending context.Context, h *channellayer.Hub, sender int) {
+	for n := 0; sleep(sending, 4*time.Millisecond); n++ {
+		text := fmt.Sprint(sender, " ", n)
+		d, err := h.GroupSend(ctx, "g", channellayer.Event{Type: "t", Value: text})
+		switch {
+		case err == nil:
+			k.mu.Lock()
+			k.all = append(k.all, mark{d.Position, text})
+			k.mu.Unlock()
+		case !errors.Is(err, channellayer.ErrUnconfirmed):
+			t.Error(err)
+		}
+	}
+}
+
+// A final history is what the log has in the end.
+type finalHistory struct {
+	messages []mark
+	index    map[channellayer.Position]int
+}
+
+func marksOf(t *testing.T, ctx context.Context, h *channellayer.Hub) finalHistory {
+	t.Helper()
+	r, err := h.Recover(ctx, "g", channellayer.Position{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := finalHistory{messages: readAll(t, ctx, r), index: map[channellayer.Position]int{}}
+	for i, m := range f.messages {
+		f.index[m.Position] = i
+	}
+	return f
+}
+
+func readAll(t *testing.T, ctx context.Context, r *channellayer.Recovery) []mark {
+	t.Helper()
+	var all []mark
+	for {
+		page, err := r.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			return all
+		}
+		for _, m := range page {
+			all = append(all, markOf(t, m))
+		}
+	}
+}
+
+func markOf(t *testing.T, m *channellayer.Message) mark {
+	t.Helper()
+	text, err := channellayer.Value[string](m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mark{m.Position(), text}
+}
+
+// A stayer is a member who stays, and has the messages between two gaps in one run.
+type stayer struct {
+	sub  *channellayer.Subscription
+	runs [][]mark
+	gaps []channellayer.Gap
+}
+
+func stay(t *testing.T, ctx context.Context, h *channellayer.Hub) *stayer {
+	t.Helper()
+	sub, err := h.Subscribe("stayer", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sub.Join(ctx, "g"); err != nil {
+		t.Fatal(err)
+	}
+	return &stayer{sub: sub, runs: make([][]mark, 1)}
+}
+
+// check reads what came, up to the end of the history. Each run is what the log had at the time, without a gap, and the last one is the end of what it has now.
+func (s *stayer) check(t *testing.T, ctx context.Context, final finalHistory) {
+	t.Helper()
+	end := final.messages[len(final.messages)-1]
+	for run := s.runs[0]; len(run) == 0 || run[len(run)-1] != end; run = s.runs[len(s.runs)-1] {
+		m, err := s.sub.Receive(ctx)
+		if err != nil {
+			t.Fatalf("after %v: %v", run, err)
+		}
+		ev, layer := m.Layer()
+		switch {
+		case layer && ev.Gap != channellayer.GapNone:
+			s.gaps = append(s.gaps, ev.Gap)
+			s.runs = append(s.runs, nil)
+		case !layer:
+			s.runs[len(s.runs)-1] = append(run, markOf(t, m))
+		}
+	}
+	for i, run := range s.runs {
+		for k := 1; k < len(run); k++ {
+			if run[k].Offset != run[k-1].Offset+1 {
+				t.Errorf("run %d: %v came after %v", i, run[k], run[k-1])
+			}
+		}
+	}
+	last := s.runs[len(s.runs)-1]
+	if at := len(final.messages) - len(last); at < 0 || fmt.Sprint(last) != fmt.Sprint(final.messages[at:]) {
+		t.Errorf("what came last, %d messages, is not the end of the history", len(last))
+	}
+	if !slices.Equal(s.gaps, []channellayer.Gap{channellayer.GapLost}) {
+		t.Errorf("a member who stayed was told of the gaps %v, expected that the end was lost once", s.gaps)
+	}
+}
