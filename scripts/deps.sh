@@ -11,6 +11,7 @@ need() { # need PACKAGE COMMAND
 need build-essential "$(go env CC)"            # the race detector is built with cgo
 need curl curl                                 # an HTTP client that is not ours
 need netcat-openbsd nc                         # a terminal in the chat
+need python3-websocket wsdump                  # a WebSocket for the terminal that is not ours
 need redis-server redis-server                 # a broker of the channel layer, in a process of its own
 need chromium "${CHROMIUM:-/usr/bin/chromium}" # opens the page of examples/chat
 
