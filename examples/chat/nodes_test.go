@@ -122,18 +122,22 @@ func launch(t *testing.T, ready, program string, args ...string) (kill, restart 
 	run := func() {
 		t.Helper()
 		cmd = exec.Command(program, args...)
-		read, write := io.Pipe()
-		cmd.Stdout, cmd.Stderr = write, write
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stderr = cmd.Stdout
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines := bufio.NewScanner(read)
+		lines := bufio.NewScanner(out)
 		for lines.Scan() {
 			if strings.Contains(lines.Text(), ready) {
-				go func() { _, _ = io.Copy(io.Discard, read) }() // until it ends
+				go func() { _, _ = io.Copy(io.Discard, out) }() // until it ends
 				return
 			}
 		}
+		t.Fatalf("%s ended at once", program)
 	}
 	kill = func() {
 		_ = cmd.Process.Kill()
