@@ -16,6 +16,9 @@ import (
 // acceptGUID is what the key is hashed with (RFC 6455, section 1.3).
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
+// keyChars is the length of a key, which is 16 bytes in base64.
+const keyChars = 24
+
 var errAnswered = errors.New("websocket: the handshake was already answered")
 
 // appendAccept appends the 101 (RFC 6455, section 4.2.2).
@@ -29,7 +32,8 @@ func (c *Codec) appendAccept(dst []byte, ev *protocol.Accept) ([]byte, error) {
 	if err := checkAcceptHeader(ev.Head.Header); err != nil {
 		return dst, err
 	}
-	sum := sha1.Sum([]byte(c.hello.key + acceptGUID)) //nolint:gosec // RFC 6455 asks for it
+	var room [keyChars + len(acceptGUID)]byte
+	sum := sha1.Sum(append(append(room[:0], c.hello.key...), acceptGUID...)) //nolint:gosec // RFC 6455 asks for it
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: "...)
 	dst = base64.StdEncoding.AppendEncode(dst, sum[:])
@@ -43,7 +47,7 @@ func (c *Codec) appendAccept(dst []byte, ev *protocol.Accept) ([]byte, error) {
 	for _, f := range ev.Head.Header {
 		dst = appendField(dst, f.Name, f.Value)
 	}
-	c.hello = nil
+	c.answered()
 	return append(dst, "\r\n"...), nil
 }
 
@@ -90,7 +94,7 @@ func (c *Codec) appendReject(dst []byte, r *protocol.Reject) ([]byte, error) {
 			dst = appendField(dst, f.Name, f.Value)
 		}
 	}
-	c.hello = nil
+	c.answered()
 	return appendBody(dst, status, r), nil
 }
 

@@ -51,5 +51,14 @@ type hello struct {
 	extension string   // the answer to the offered ones; "" is none
 }
 
+var hellos = sync.Pool{New: func() any { return new(hello) }}
+
+// answered is called when the handshake is answered.
+func (c *Codec) answered() {
+	*c.hello = hello{}
+	hellos.Put(c.hello)
+	c.hello = nil
+}
+
 // messages spare each message an allocation, and each idle codec the room for one.
 var messages = sync.Pool{New: func() any { return new(protocol.Message) }}

@@ -64,12 +64,16 @@ func (u *Upgrader) Upgrade(req *protocol.Request) (*Codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Codec{config: &u.config, hello: &hello{key: key, offered: offered}}
+	var extension string
+	var window uint8
 	if u.config.Compression.Enabled {
-		if c.hello.extension, c.window, err = negotiate(req.Headers); err != nil {
+		if extension, window, err = negotiate(req.Headers); err != nil {
 			return nil, err
 		}
 	}
+	h, _ := hellos.Get().(*hello)
+	h.key, h.offered, h.extension = key, offered, extension
+	c := &Codec{config: &u.config, hello: h, window: window}
 	req.Protocol, req.Framing, req.Subprotocols = Name, protocol.FramingMessage, offered
 	switch req.Scheme {
 	case "http":
