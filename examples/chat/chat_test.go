@@ -43,7 +43,11 @@ func serveOn(t *testing.T, ln net.Listener) (stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app, err := chat(hub)
+	people, err := openPeople(hub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := chat(hub, people)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,6 +58,9 @@ func serveOn(t *testing.T, ln net.Listener) (stop func()) {
 		cancel()
 		if err := <-served; err != nil {
 			t.Errorf("the server ended with %v", err)
+		}
+		if err := people.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }

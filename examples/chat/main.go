@@ -21,6 +21,7 @@ import (
 
 	"github.com/portico-go/portico/auth"
 	"github.com/portico-go/portico/channellayer"
+	"github.com/portico-go/portico/channellayer/presence"
 	"github.com/portico-go/portico/middleware"
 	"github.com/portico-go/portico/middleware/session"
 	"github.com/portico-go/portico/protocol"
@@ -47,7 +48,12 @@ func run(ctx context.Context, addr, layer string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, hub.Close()) }()
-	app, err := chat(hub)
+	people, err := openPeople(hub)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, people.Close()) }()
+	app, err := chat(hub, people)
 	if err != nil {
 		return err
 	}
@@ -65,12 +71,12 @@ func run(ctx context.Context, addr, layer string) (err error) {
 }
 
 // chat returns the application: one tree for all protocols.
-func chat(hub *channellayer.Hub) (protocol.Application, error) {
+func chat(hub *channellayer.Hub, people *presence.Tracker) (protocol.Application, error) {
 	users, err := auth.Users(map[string]string{"alice": "wonderland", "bob": "builder", "carol": "singer"})
 	if err != nil {
 		return nil, err
 	}
-	rooms := room(hub)
+	rooms := room(hub, people)
 	sessions := session.New(session.NewMemoryStore(), session.Config{})
 	stack := protocol.Chain(
 		middleware.AllowedHosts(),

@@ -6,6 +6,7 @@ import (
 
 	"github.com/portico-go/portico/auth"
 	"github.com/portico-go/portico/channellayer"
+	"github.com/portico-go/portico/channellayer/presence"
 	"github.com/portico-go/portico/consumer"
 	"github.com/portico-go/portico/protocol"
 )
@@ -23,9 +24,10 @@ func (s said) MarshalLine() (string, error) {
 	return consumer.Lines("<"+s.From+"> ", s.Text), nil
 }
 
-// A say is what a client sends: {"text":"hi"} from a browser, a line from a terminal.
+// A say is what a client sends: {"text":"hi"} from a browser, a line from a terminal. {"watch":true} asks who is there.
 type say struct {
-	Text string `json:"text"`
+	Text  string `json:"text"`
+	Watch bool   `json:"watch,omitempty"`
 }
 
 // UnmarshalLine implements consumer.LineUnmarshaler.
@@ -36,16 +38,19 @@ func (s *say) UnmarshalLine(line string) error {
 
 // A member is one connection to a room. A browser and a terminal are the same here.
 type member struct {
-	room string
-	name string
+	people *presence.Tracker
+	room   string
+	name   string
 }
 
 // room returns the consumer of the rooms, for WebSocket and chat alike.
-func room(hub *channellayer.Hub) *consumer.Messages[member] {
+func room(hub *channellayer.Hub, people *presence.Tracker) *consumer.Messages[member] {
 	return &consumer.Messages[member]{
+		New:          func() *member { return &member{people: people} },
 		Layer:        hub,
 		Connect:      (*member).connect,
 		Receive:      consumer.JSON((*member).say),
+		Events:       consumer.Events[member]{presence.EventDiff: consumer.Event((*member).peopleChanged)},
 		Broadcasts:   consumer.Broadcasts{"said": consumer.Render[said]()},
 		LayerChanged: (*member).layerChanged,
 	}
@@ -62,11 +67,17 @@ func (m *member) connect(ctx context.Context, c *consumer.Conn) error {
 		return err
 	}
 	m.room, m.name = room, user.Name()
-	return c.Join(ctx, group(m.room))
+	if err := c.Join(ctx, group(m.room)); err != nil {
+		return err
+	}
+	return m.people.Track(ctx, c.Channel(), group(m.room), m.name, here{Via: c.Scope().Protocol()})
 }
 
 // say passes what a member says on to the room.
 func (m *member) say(ctx context.Context, c *consumer.Conn, in say) error {
+	if in.Watch {
+		return m.watch(ctx, c)
+	}
 	if in.Text == "" {
 		return nil
 	}
