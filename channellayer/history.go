@@ -81,7 +81,19 @@ func newHistory(h *Hub) (*history, error) {
 		return nil, fmt.Errorf("channellayer: config: History asks for a log, but %T keeps none; expected a broker that is a channellayer.Log", h.config.Broker)
 	}
 	hist.log = log
+	if p, ok := log.(Preparer); ok {
+		p.Prepare(hist.retentions())
+	}
 	return hist, nil
+}
+
+// retentions returns those of all rules.
+func (h *history) retentions() []Retention {
+	all := make([]Retention, len(h.rules))
+	for i, r := range h.rules {
+		all[i] = r.keep
+	}
+	return all
 }
 
 // of returns how much of a group's history is kept, and false for a group without.

@@ -29,6 +29,12 @@ type Log interface {
 	Read(ctx context.Context, subject string, keep Retention, from uint64, limit int) (Page, error)
 }
 
+// A Preparer is a [Log] that has to know before Start what it is going to keep, so that Start can say that its server is not fit for that.
+type Preparer interface {
+	// Prepare is called once, before Start, with the retentions of all rules of Config.History, of which there is one at least.
+	Prepare(keep []Retention)
+}
+
 // A Retention says how much of a group's history is kept. Both are positive.
 type Retention struct {
 	Size int           // entries at most
@@ -56,7 +62,8 @@ type Page struct {
 	Entries []Entry // one after the other, with nothing left out between them
 	// More says that there are entries behind these.
 	More bool
-	// Top is the position of the newest entry, also if that has been dropped, or the beginning of the epoch if there was none. It was so when Read was called, or later. A log
+	// Top is the position of the newest entry, also if that has been dropped; or, if there was none, the beginning of the epoch, or another position that all entries to come are behind. It was
+	// so when Read was called, or later. A log
 	// should remember it for longer than its entries, such as [TopAge] of them, so that a group in which nothing was said is known to have said nothing.
 	Top Position
 }

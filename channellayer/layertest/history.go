@@ -291,8 +291,8 @@ func recoverFromTheBeginning(s *suite) {
 	sub := s.member(a)
 	r := s.joinFrom(sub, group, channellayer.Position{})
 	s.unrecovered(r, channellayer.GapNoPosition)
-	if r.Position.IsZero() || r.Position.Offset != 0 {
-		s.Fatalf("got position %v, expected the beginning of an epoch", r.Position)
+	if r.Position.IsZero() {
+		s.Fatal("got no position, expected one that all messages to come are behind")
 	}
 	there := s.member(b)
 	s.recovered(s.joinFrom(there, group, r.Position))
