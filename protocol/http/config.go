@@ -28,8 +28,8 @@ type Config struct {
 	// shuts down at once cancels it; see Tracker for a slower way.
 	Context func(ctx *fasthttp.RequestCtx) context.Context
 	// Prepare, unless nil, completes or changes a request before its scope is made:
-	// the credentials of a unix socket's peer, say. An error refuses the request.
-	// It is not called behind Handler.
+	// the credentials of a unix socket's peer, say. An error refuses the request. req
+	// is recycled when it returns. It is not called behind Handler.
 	Prepare func(ctx *fasthttp.RequestCtx, req *protocol.Request) error
 	// Tracker is told which requests are being served; nil is nobody.
 	Tracker Tracker

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/portico-go/portico/protocol"
@@ -28,13 +29,30 @@ type site struct {
 	app     protocol.Application
 	cfg     Config
 	buffers buffers
+
+	requests requests
+}
+
+// requests are filled in before a connection keeps what it needs of them.
+type requests struct{ pool sync.Pool }
+
+// get returns an empty Request.
+func (p *requests) get() *protocol.Request {
+	if r, ok := p.pool.Get().(*protocol.Request); ok {
+		return r
+	}
+	return new(protocol.Request)
+}
+
+func (p *requests) put(r *protocol.Request) {
+	*r = protocol.Request{}
+	p.pool.Put(r)
 }
 
 // An exchange is one request with its answer: the Transport of its Conn. Besides
-// the string in its Request it is all that the protocol allocates for it.
+// the string in its request it is all that the protocol allocates for it.
 type exchange struct {
 	site *site
-	req  protocol.Request
 	life protocol.Lifecycle
 	room protocol.Room
 
@@ -64,17 +82,19 @@ func (x *exchange) Open(ctx context.Context, scope *protocol.Scope, conn *protoc
 	return x.site.app.Open(ctx, scope, conn)
 }
 
-// begin makes the lifecycle and opens the application; filled is the error of
-// filling in the request. It reports whether there is a handler; otherwise the
-// answer is a refusal, and all is over.
-func (x *exchange) begin(parent context.Context, filled error) bool {
-	err := x.life.Init(parent, &x.req, x, x.site.cfg.Settings)
+// begin makes the lifecycle and opens the application; req is one of site.requests,
+// which is given back, and filled is the error of filling it in. It reports whether
+// there is a handler; otherwise the answer is a refusal, and all is over.
+func (x *exchange) begin(parent context.Context, req *protocol.Request, filled error) bool {
+	err := x.life.Init(parent, req, x, x.site.cfg.Settings)
+	noTarget := req.Target == ""
+	x.site.requests.put(req)
 	if x.site.cfg.Tracker != nil {
 		x.site.cfg.Tracker.Begin(x.conn, &x.life)
 	}
 	if filled != nil {
 		err = filled
-	} else if err == nil && x.req.Target == "" { // OPTIONS *, about the server as a whole
+	} else if err == nil && noTarget { // OPTIONS *, about the server as a whole
 		err = &protocol.Reject{Status: 204}
 	}
 	if err != nil {

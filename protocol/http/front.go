@@ -73,19 +73,20 @@ func (f *Front) ServeFastHTTP(ctx *fasthttp.RequestCtx) {
 func (f *Front) open(ctx *fasthttp.RequestCtx) *exchange {
 	cfg := &f.site.cfg
 	x := &exchange{site: &f.site, conn: ctx.Conn(), sink: fasthttpSink{ctx}}
-	err := fillRequest(&x.req, ctx)
+	req := f.site.requests.get()
+	err := fillRequest(req, ctx)
 	if cfg.Scheme != "" {
-		x.req.Scheme = cfg.Scheme
+		req.Scheme = cfg.Scheme
 	}
-	x.req.RootPath = cfg.RootPath
+	req.RootPath = cfg.RootPath
 	if err == nil && cfg.Prepare != nil {
-		err = cfg.Prepare(ctx, &x.req)
+		err = cfg.Prepare(ctx, req)
 	}
 	parent := context.Background()
 	if cfg.Context != nil {
 		parent = cfg.Context(ctx)
 	}
-	if x.begin(parent, err) {
+	if x.begin(parent, req, err) {
 		return x
 	}
 	x.body.initFastHTTP(ctx, x)

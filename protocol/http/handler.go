@@ -30,17 +30,18 @@ func (h *netHandler) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	sink := &netSink{}
 	cfg := &h.site.cfg
 	x := &exchange{site: &h.site, sink: sink}
-	err := fillNetRequest(&x.req, r)
+	req := h.site.requests.get()
+	err := fillNetRequest(req, r)
 	if cfg.Scheme != "" {
-		x.req.Scheme = cfg.Scheme
+		req.Scheme = cfg.Scheme
 	}
-	x.req.RootPath = cfg.RootPath
+	req.RootPath = cfg.RootPath
 	x.body.r, x.body.length = r.Body, r.ContentLength
 	if r.ContentLength == 0 {
 		x.body.r = nil
 		x.body.setWhole(nil)
 	}
-	if !x.begin(context.WithoutCancel(r.Context()), err) {
+	if !x.begin(context.WithoutCancel(r.Context()), req, err) {
 		if s := x.settled(); s == nil {
 			sink.writeTo(w)
 		} else {

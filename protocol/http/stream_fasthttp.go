@@ -33,10 +33,10 @@ func (s *stream) serve(ctx *fasthttp.RequestCtx, p Policy) {
 		sink.start(head, false)
 		sink.write(whole)
 		s.finish(nil)
-	case x.req.Method == "HEAD", bodyless(head.Status): // complete with its head
+	case x.scope.Method() == "HEAD", bodyless(head.Status): // complete with its head
 		fasthttpSink{ctx}.start(head, false)
 		s.finish(nil)
-	case x.req.Version == "1.0" && contentLength(head.Header) < 0:
+	case x.scope.Version() == "1.0" && contentLength(head.Header) < 0:
 		ctx.SetConnectionClose()
 		fasthttpSink{ctx}.start(head, false)
 		raw := ctx.Response.Header.AppendBytes(nil)
