@@ -260,3 +260,27 @@ func TestStoodStill(t *testing.T) {
 		w.agree(all[0])
 	})
 }
+
+// A node that lives, but lets go of a group without being heard, is taken to have nothing there in the end.
+func TestGhosts(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		var net network
+		all := over(t, &net, 2, presence.Config{})
+		sub := all[0].track(nil, "alice")
+		w := all[1].watch()
+		pass(time.Minute)
+		net.losing(func(from, _ int, envelope string) bool { return from == 0 && !strings.Contains(envelope, "presence.beat") })
+		sub.Close()
+		pass(2 * time.Minute)
+		if g := all[0].Stats().Groups; g != 0 {
+			t.Fatalf("the node still has %d groups", g)
+		}
+		net.losing(nil)
+		all[1].expect("alice") // a ghost
+		for begin := time.Now(); len(w.list) > 0 && time.Since(begin) < 4*time.Minute; {
+			pass(10 * time.Second)
+			w.diffs()
+		}
+		all[1].expect()
+	})
+}
