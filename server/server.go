@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/portico-go/portico/internal/engine"
+	"github.com/portico-go/portico/internal/stack"
 	"github.com/portico-go/portico/protocol"
 	"github.com/portico-go/portico/protocol/chat"
 )
@@ -292,7 +293,7 @@ func (s *Server) stuck(c *protocol.Conn, stack []byte) {
 
 // watchHandler looks for a request's handler that has not returned after d.
 func (s *Server) watchHandler(l *protocol.Lifecycle, d time.Duration) *time.Timer {
-	return time.AfterFunc(d, func() { s.stuck(l.Conn(), engine.StackOf(l)) })
+	return time.AfterFunc(d, func() { s.stuck(l.Conn(), stack.Of(l)) })
 }
 
 // addressKey is under what connections are counted per client: an IPv4 address, or

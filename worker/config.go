@@ -25,7 +25,7 @@ type Config struct {
 	Shutdown time.Duration
 	// Handler is how long a handler may take to return when its context is cancelled, before it is logged, and its job left to others. Default 10 s.
 	Handler time.Duration
-	// Logger gets what fails: the ID, channel, type and attempt of the job, and the handler's error, but nothing of the job's value or header. Nil writes warnings and errors as JSON to standard error.
+	// Logger gets what fails, and the stacks of handlers that do not return: the ID, channel, type and attempt of the job, and the handler's error, but nothing of the job's value or header. Nil writes warnings and errors as JSON to standard error.
 	Logger *zap.Logger
 	// Observer is told what happens to the jobs' connections, as of a server's; nil is nobody.
 	Observer protocol.Observer
@@ -36,7 +36,7 @@ type Config struct {
 // A Report says how one attempt ended.
 type Report struct {
 	Job *workqueue.Job
-	// Outcome is what became of the job. It was kept if Err does not match workqueue.ErrLeaseLost and Kept is true.
+	// Outcome is what is to become of the job.
 	Outcome workqueue.Outcome
 	// Kept says that the queue has taken the outcome. If not, the job comes again.
 	Kept bool

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -90,8 +91,9 @@ func TestDrainLeavesStuckHandlers(t *testing.T) {
 			t.Errorf("%v after %v, expected an error after 20s", err, took)
 		}
 		b.stats(workqueue.Stats{Waiting: 1})
-		if n := b.logs.FilterMessageSnippet("does not return").Len(); n != 1 {
-			t.Errorf("%d stuck handlers were logged, expected 1", n)
+		stuck := b.logs.FilterMessageSnippet("does not return").All()
+		if len(stuck) != 1 || !strings.Contains(fmt.Sprint(stuck[0].ContextMap()["stack"]), "TestDrainLeavesStuckHandlers") {
+			t.Errorf("logged %v, expected one stuck handler with its stack", stuck)
 		}
 		close(release)
 		synctest.Wait()

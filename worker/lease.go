@@ -44,7 +44,7 @@ func (a *attempt) extend(ctx context.Context) {
 			a.life.Cancel(ErrTimeout)
 			late = time.NewTimer(a.lane.w.cfg.Handler)
 		case <-late.C:
-			a.log().Error("a handler does not return though its context is cancelled: its job is left to others")
+			a.logStuck("its job is left to others")
 			return
 		case <-beat.C:
 			next, ok := a.beat(ctx, &held)
@@ -130,6 +130,6 @@ func (a *attempt) tell(o workqueue.Outcome) error {
 
 // abandon gives a job back whose handler does not return.
 func (a *attempt) abandon() {
-	a.log().Error("a handler does not return though its context is cancelled: its job is given back")
+	a.logStuck("its job is given back")
 	a.settle(workqueue.Outcome{Verdict: workqueue.Release}, nil)
 }

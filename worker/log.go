@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/portico-go/portico/channellayer/workqueue"
+	"github.com/portico-go/portico/internal/stack"
 	"github.com/portico-go/portico/protocol"
 )
 
@@ -21,6 +22,11 @@ func defaultLogger() *zap.Logger {
 func (a *attempt) log() *zap.Logger {
 	job := a.lease.Job
 	return a.lane.w.log.With(zap.String("channel", job.Channel), zap.String("job", job.ID), zap.String("type", job.Type), zap.Int("attempt", job.Attempt))
+}
+
+// logStuck logs where a handler is that does not return.
+func (a *attempt) logStuck(and string) {
+	a.log().Error("a handler does not return though its context is cancelled: "+and, zap.ByteString("stack", stack.Of(a.life)))
 }
 
 // logOutcome logs an attempt that failed, and an outcome that the queue has not taken.

@@ -3,6 +3,7 @@ package engine
 import (
 	"time"
 
+	"github.com/portico-go/portico/internal/stack"
 	"github.com/portico-go/portico/internal/wheel"
 	"github.com/portico-go/portico/protocol"
 )
@@ -128,7 +129,7 @@ func (s *Stream) Expire() {
 		_ = s.life.Conn().Send(&protocol.Ping{}) // too late, or the peer is slow: both are seen to
 	}
 	if d.stuck {
-		go s.engine.cfg.OnStuck(s.life.Conn(), StackOf(&s.life))
+		go s.engine.cfg.OnStuck(s.life.Conn(), stack.Of(&s.life))
 	}
 }
 
