@@ -23,7 +23,7 @@
 //		Broadcasts: consumer.Broadcasts{"said": consumer.Render[Said]()},
 //	}
 //
-// [HTTP] and [HTTPFunc] answer requests. [Pull] is a consumer written as a loop.
+// [HTTP] and [HTTPFunc] answer requests. [Jobs] does the jobs of a work queue. [Pull] is a consumer written as a loop.
 //
 // # Concurrency and ordering
 //

@@ -7,8 +7,9 @@ import (
 	"github.com/portico-go/portico/protocol"
 )
 
-// A ChannelNameRouter leads the jobs of a worker to the application of their
-// channel. Write it as a literal, and put it in a ProtocolTypeRouter as "channel".
+// A ChannelNameRouter leads the jobs of a worker (see the package of that name) to the
+// application of their channel, often a consumer.Jobs. Write it as a literal, and put it
+// in a ProtocolTypeRouter as "channel".
 // It must not be changed once jobs run; then it is safe for concurrent use.
 //
 // A job from another channel is refused with 404.

@@ -161,8 +161,8 @@ func (s *JobStore) look(ctx context.Context, l *link, err error) {
 	case ok && !strings.HasPrefix(answer.Error(), "READONLY") && !strings.HasPrefix(answer.Error(), "MASTERDOWN") && !answer.IsClusterDown():
 		return
 	}
-	if s.link.CompareAndSwap(l, nil) {
-		s.background(l.Close)
+	if s.link.CompareAndSwap(l, nil) && !s.background(l.Close) {
+		l.Close()
 	}
 }
 
