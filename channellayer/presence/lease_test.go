@@ -269,7 +269,9 @@ func TestGhosts(t *testing.T) {
 		sub := all[0].track(nil, "alice")
 		w := all[1].watch()
 		pass(time.Minute)
-		net.losing(func(from, _ int, envelope string) bool { return from == 0 && !strings.Contains(envelope, "presence.beat") })
+		net.losing(func(from, _ int, envelope string) bool {
+			return from == 0 && !strings.Contains(envelope, "presence.beat")
+		})
 		sub.Close()
 		pass(2 * time.Minute)
 		if g := all[0].Stats().Groups; g != 0 {
