@@ -144,7 +144,7 @@ func (f *feed) advance(to Position) (number uint64) {
 
 // catchUp delivers what the log has behind the last entry that was delivered. It returns false if the log cannot be read; the caller is the owner no longer then.
 func (f *feed) catchUp(ctx context.Context) bool {
-	for {
+	for anew := false; ; {
 		last, started := f.begin()
 		page, err := f.read(ctx, last.Offset, started)
 		switch {
@@ -159,13 +159,16 @@ func (f *feed) catchUp(ctx context.Context) bool {
 			return true
 		}
 		entries, gap := page.after(last)
-		if gap != GapNone {
+		switch {
+		case gap == GapTrimmed && anew: // members know already
+			f.settle(page)
+		case gap != GapNone:
 			f.skip(gap, page)
 		}
 		for _, e := range entries {
 			f.hub.deliver(f, f.repeatable(e))
 		}
-		if gap != GapEpoch && !page.More {
+		if anew = gap == GapEpoch; !anew && !page.More {
 			return true
 		}
 	}
@@ -232,6 +235,15 @@ func (f *feed) skip(gap Gap, page Page) {
 	f.recent = nil
 	f.mu.Unlock()
 	f.hub.tellGap(f, LayerEvent{Up: true, Since: time.Now(), Group: f.name, Gap: gap}, n)
+}
+
+// settle goes on with what there is of a log that has begun anew.
+func (f *feed) settle(page Page) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(page.Entries) == 0 {
+		f.last = page.Top
+	}
 }
 
 // retry gives up for now. The next entry or the broker's return has it read again, and so does a timer if the broker is there.
