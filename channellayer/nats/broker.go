@@ -24,6 +24,8 @@ type Broker struct {
 	stop     chan struct{}  // closed by Close
 	deliver  sync.WaitGroup
 	conn     atomic.Pointer[nats.Conn] // nil until the first connection
+	session  atomic.Pointer[session]   // nil until the first connection
+	keep     channellayer.Retention    // of the rules that there are; zero without history
 	closed   atomic.Bool
 
 	mu       sync.Mutex
@@ -85,6 +87,18 @@ func (b *Broker) Start(ctx context.Context, r channellayer.Receiver) error {
 		case <-ctx.Done():
 		}
 	}
+	return b.probe(ctx)
+}
+
+// probe reports a server that cannot keep history, if it is there and should.
+func (b *Broker) probe(ctx context.Context) error {
+	if b.keep.Size == 0 {
+		return nil
+	}
+	err := b.withLog(ctx, b.keep, func(context.Context, *logStream) error { return nil })
+	if errors.Is(err, errUnfit) {
+		return err
+	}
 	return nil
 }
 
@@ -114,17 +128,28 @@ func (b *Broker) run() {
 	for {
 		select {
 		case m := <-b.incoming:
-			b.receiver.Message(strings.TrimPrefix(m.Subject, b.options.Prefix), m.Data)
+			b.received(strings.TrimPrefix(m.Subject, b.options.Prefix), m)
 		case <-b.stop:
 			return
 		}
 	}
 }
 
+func (b *Broker) received(subject string, m *nats.Msg) {
+	if strings.HasPrefix(subject, logSubject) {
+		b.entry(subject, m)
+		return
+	}
+	b.receiver.Message(subject, m.Data)
+}
+
 // connected, disconnected, failed and ended are called by the connection, one after the other.
 func (b *Broker) connected(conn *nats.Conn) {
 	if b.closed.Load() {
 		return
+	}
+	if old := b.session.Swap(newSession(conn)); old != nil {
+		old.end()
 	}
 	if b.conn.Swap(conn) == nil {
 		defer close(b.first)
@@ -135,6 +160,9 @@ func (b *Broker) connected(conn *nats.Conn) {
 // disconnected forgets all subscriptions, or the client would subscribe to what the hub may want no more. The hub is told first, so
 // that a Subscribe under way is over by its context.
 func (b *Broker) disconnected(_ *nats.Conn, err error) {
+	if s := b.session.Load(); s != nil {
+		s.end()
+	}
 	if b.closed.Load() {
 		return
 	}

@@ -27,6 +27,8 @@ type Options struct {
 	Prefix string
 	// Client holds further options of the connection, such as nats.UserCredentials and nats.Secure. Those for reconnecting and for callbacks are the broker's own.
 	Client []nats.Option
+	// History says how the JetStream stream for groups with history is made; its zero value keeps it in files, on one server.
+	History StreamOptions
 }
 
 var goodPrefix = regexp.MustCompile(`^([A-Za-z0-9_-]+\.)+$`)
@@ -50,7 +52,7 @@ func (o Options) withDefaults() (Options, error) {
 	if !goodPrefix.MatchString(o.Prefix) {
 		return o, fmt.Errorf("nats: options: Prefix is %q, expected tokens of letters, digits, - and _ with a dot behind each, such as %q", o.Prefix, DefaultPrefix)
 	}
-	return o, nil
+	return o, o.History.check("History")
 }
 
 const (

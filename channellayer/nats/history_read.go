@@ -1,0 +1,169 @@
+package nats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/portico-go/portico/channellayer"
+)
+
+const (
+	pageBytes = 1 << 20 // of a page before it ends early
+	staleWait = 10 * time.Millisecond
+)
+
+// A directGet asks for messages of a subject from a sequence on, in one request. Any server that has the stream may answer, also one that is behind.
+type directGet struct {
+	From    uint64 `json:"seq"`
+	Subject string `json:"next_by_subj"`
+	Batch   int    `json:"batch"`
+	Bytes   int    `json:"max_bytes"`
+}
+
+// A logMsg is a message of the log as such an answer has it.
+type logMsg struct {
+	*nats.Msg
+	sequence uint64
+	behind   uint64 // messages of the subject that come after it
+	at       time.Time
+}
+
+var errStale = errors.New("nats: a server of the stream is behind the others for too long")
+
+// read reads a page.
+func (l *logStream) read(ctx context.Context, subject string, keep channellayer.Retention, from uint64, limit int) (channellayer.Page, error) {
+	stored := l.subject(subject)
+	top, err := l.top(ctx, stored)
+	page := channellayer.Page{Top: top}
+	if err != nil || limit == 0 {
+		return page, err
+	}
+	r := reading{keep: keep, from: from, oldest: time.Now().Add(-keep.Age), page: &page}
+	ask := directGet{From: max(from, 1), Subject: stored, Bytes: pageBytes}
+	for len(page.Entries) < limit && !r.full() {
+		ask.Batch = limit - len(page.Entries)
+		batch, err := l.get(ctx, ask)
+		if err != nil {
+			return page, err
+		}
+		page.More = false
+		for _, m := range batch {
+			r.take(m, top.Epoch)
+			ask.From, page.More = m.sequence+1, m.behind > 0
+		}
+		if page.More {
+			continue
+		}
+		if ask.From > top.Offset {
+			break
+		}
+		select { // the leader has more
+		case <-time.After(staleWait):
+		case <-ctx.Done():
+			return page, errors.Join(errStale, ctx.Err())
+		}
+	}
+	r.end()
+	if n := len(page.Entries); n > 0 && page.Entries[n-1].Offset > top.Offset {
+		page.Top = page.Entries[n-1].Position
+	}
+	return page, nil
+}
+
+// A reading is a page on its way.
+type reading struct {
+	keep   channellayer.Retention
+	from   uint64
+	oldest time.Time
+	page   *channellayer.Page
+
+	before uint64              // sequence of the message before the next one
+	known  bool                // before is right
+	place  *channellayer.Entry // the place before the first entry, if that was asked for
+	bytes  int
+}
+
+func (r *reading) full() bool { return r.bytes >= pageBytes && len(r.page.Entries) > 1 }
+
+// take adds a message to the page if it is to be seen. The place before the first entry is no entry, but for who asks for it by its offset, as long as
+// nothing is missing behind it.
+func (r *reading) take(m logMsg, epoch string) {
+	at := position(m.Msg, epoch, m.sequence)
+	e := channellayer.Entry{Position: at, Previous: m.sequence - 1, Envelope: m.Data}
+	if r.known {
+		e.Previous = r.before
+	}
+	r.before, r.known = m.sequence, true
+	if isPlace(m.Msg) {
+		if r.from == at.Offset {
+			r.place = &e
+		}
+		return
+	}
+	if m.behind >= uint64(r.keep.Size) || m.at.Before(r.oldest) {
+		r.place = nil
+		return
+	}
+	r.end()
+	r.page.Entries = append(r.page.Entries, e)
+	r.bytes += len(m.Data)
+}
+
+// end adds the place before the first entry.
+func (r *reading) end() {
+	if r.place != nil {
+		r.page.Entries = append(r.page.Entries, *r.place)
+		r.place = nil
+	}
+}
+
+// get reads one batch.
+func (l *logStream) get(ctx context.Context, ask directGet) ([]logMsg, error) {
+	request, err := json.Marshal(ask)
+	if err != nil {
+		return nil, err
+	}
+	inbox := l.conn.NewInbox()
+	sub, err := l.conn.SubscribeSync(inbox)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := l.conn.PublishRequest("$JS.API.DIRECT.GET."+l.name, inbox, request); err != nil {
+		return nil, err
+	}
+	var batch []logMsg
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return nil, err
+		}
+		switch status := m.Header.Get("Status"); status {
+		case "":
+		case "204", "404": // the end of the batch; nothing
+			return batch, nil
+		case "503":
+			return nil, nats.ErrNoResponders
+		default:
+			return nil, fmt.Errorf("the server answered %s %s", status, m.Header.Get("Description"))
+		}
+		got, err := parseLogMsg(m)
+		if err != nil {
+			return nil, err
+		}
+		batch = append(batch, got)
+	}
+}
+
+func parseLogMsg(m *nats.Msg) (logMsg, error) {
+	sequence, err1 := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
+	behind, err2 := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
+	at, err3 := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
+	return logMsg{m, sequence, behind, at}, errors.Join(err1, err2, err3)
+}
