@@ -83,7 +83,7 @@ func (p *port) serveHTTPConn(c *conn) (upgraded bool) {
 		return false
 	}
 	if !h.upgraded {
-		<-h.closed // a handler has it
+		h.open.Wait() // a handler has it
 	}
 	return h.upgraded
 }
@@ -117,8 +117,10 @@ func (p *port) handle(ctx *fasthttp.RequestCtx) {
 
 // upgrade answers a request that asks for a WebSocket; it reports whether it did.
 func (p *port) upgrade(ctx *fasthttp.RequestCtx) bool {
-	req, err := http.NewRequest(ctx)
+	req := p.newRequest()
+	err := http.ViewRequest(req, ctx)
 	if err == nil && !websocket.IsUpgrade(req.Headers) {
+		p.drop(req)
 		return false
 	}
 	var codec *websocket.Codec
@@ -126,6 +128,7 @@ func (p *port) upgrade(ctx *fasthttp.RequestCtx) bool {
 		codec, err = p.upgrader.Upgrade(req)
 	}
 	if err != nil {
+		p.drop(req)
 		refuse(ctx, err)
 		return true
 	}
@@ -145,6 +148,21 @@ func (p *port) upgrade(ctx *fasthttp.RequestCtx) bool {
 		go p.serveWebSocket(h.conn, req, codec) // fasthttp gets back what it lent
 	})
 	return true
+}
+
+// newRequest returns an empty request, for drop to take back.
+func (p *port) newRequest() *protocol.Request {
+	if req, ok := p.requests.Get().(*protocol.Request); ok {
+		return req
+	}
+	return new(protocol.Request)
+}
+
+// drop recycles a request that no connection was made of, or of which one has what it
+// needs.
+func (p *port) drop(req *protocol.Request) {
+	*req = protocol.Request{}
+	p.requests.Put(req)
 }
 
 // serveWebSocket runs a connection that fasthttp gave away.

@@ -35,7 +35,7 @@ type httpConn struct {
 	hijacked bool        // fasthttp gave it to a handler, perhaps for that
 	ended    atomic.Bool // nothing more comes
 	closing  sync.Once
-	closed   chan struct{} // closed by Close
+	open     sync.WaitGroup // until Close
 
 	polledHTTP
 }
@@ -59,7 +59,8 @@ func httpConnOf(c net.Conn) *httpConn {
 }
 
 func newHTTPConn(c *conn) *httpConn {
-	h := &httpConn{conn: c, closed: make(chan struct{})}
+	h := &httpConn{conn: c}
+	h.open.Add(1)
 	h.reads.set, h.writes.set = c.SetReadDeadline, c.SetWriteDeadline
 	h.reads.base = time.Now()
 	h.writes.base = h.reads.base
@@ -82,6 +83,7 @@ func (h *httpConn) answered() {
 	h.inHead = false
 	if h.polled != nil {
 		h.between = true
+		h.look()
 		h.setIdle(len(h.held) == 0)
 		return
 	}
@@ -115,6 +117,7 @@ func (h *httpConn) Read(p []byte) (int, error) {
 		}
 		h.reads.forget()
 	}
+	h.head = 0 // what comes is part of this request
 	n, err := h.conn.Read(p)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		h.ended.Store(true)
@@ -175,19 +178,19 @@ func (h *httpConn) SetDeadline(t time.Time) error {
 // Close implements net.Conn. A client from which not everything was read gets its
 // last answer before; what became a WebSocket goes on.
 func (h *httpConn) Close() (err error) {
+	if h.polled != nil {
+		_ = h.release() // nobody is left to tell
+	}
 	if h.upgraded || h.rested {
 		return nil
 	}
 	h.between = false
-	if h.polled != nil {
-		_ = h.release() // nobody is left to tell
-	}
 	h.closing.Do(func() {
 		if !h.ended.Load() && !h.isIdle() {
 			engine.Linger(h)
 		}
 		err = h.conn.Close()
-		close(h.closed)
+		h.open.Done()
 	})
 	return err
 }

@@ -11,6 +11,7 @@ const maxHeld = 64 << 10
 // A polledHTTP is what an httpConn knows in addition when it is polled: fasthttp gets
 // one whole head at a time, and is sent away when there is none.
 type polledHTTP struct {
+	head    int    // length of the next request's, if all of it has come, else 0
 	between bool   // the next Read begins a request
 	begun   bool   // a request was begun since fasthttp was called
 	exact   bool   // of what came, fasthttp has read the request's head and no more
@@ -20,8 +21,12 @@ type polledHTTP struct {
 	held    []byte // answers that leave with those to the requests behind
 }
 
-// head returns the length of the head that has come, or 0.
-func (h *httpConn) head() int { return headEnd(h.prefix) }
+// look looks for the head of the next request.
+func (h *httpConn) look() {
+	if h.head = 0; len(h.prefix) > 0 {
+		h.head = headEnd(h.prefix)
+	}
+}
 
 // serve answers the requests that are there.
 func (h *httpConn) serve() {
@@ -31,7 +36,7 @@ func (h *httpConn) serve() {
 	case c.ended != nil:
 		h.forced = io.EOF
 		h.ended.Store(true)
-	case h.head() > 0:
+	case h.head > 0:
 	case c.late:
 		h.forced = os.ErrDeadlineExceeded
 	default: // there is no room for more
@@ -48,7 +53,7 @@ func (h *httpConn) serve() {
 // readHead reads the head of the next request, whole, or what there is of one that
 // will not be completed.
 func (h *httpConn) readHead(p []byte) (int, error) {
-	end := h.head()
+	end := h.head
 	if end == 0 {
 		if end = len(h.prefix); end == 0 || h.forced == nil {
 			h.rested = true
@@ -58,6 +63,7 @@ func (h *httpConn) readHead(p []byte) (int, error) {
 	n := copy(p, h.prefix[:end])
 	h.prefix = h.prefix[n:]
 	h.between, h.exact, h.whole = false, n == end, false
+	h.look()
 	return n, nil
 }
 
@@ -71,7 +77,7 @@ func (h *httpConn) goesOn() {
 
 // holds reports whether an answer is to be kept, because another one follows at once.
 func (h *httpConn) holds(n int) bool {
-	return len(h.prefix) > 0 && h.whole && len(h.held)+n <= maxHeld && !h.at.srv.draining.Load() && h.head() > 0
+	return h.head > 0 && h.whole && len(h.held)+n <= maxHeld && !h.at.srv.draining.Load()
 }
 
 // release writes what is held.

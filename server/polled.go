@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -43,14 +44,14 @@ func (c *conn) start() error {
 	if len(c.at.protocols) > 0 { // it may be a person who begins to type
 		wait = c.at.timeouts.Terminal
 	}
-	c.polled.Park(wait)
+	c.polled.Park(time.Now(), wait)
 	return c.polled.Start(c)
 }
 
 // Turn implements engine.Guest: it goes on as far as the bytes go that have come.
-func (c *conn) Turn(late bool) {
+func (c *conn) Turn(late bool) (left bool) {
 	if c.phase == phaseLeft {
-		return
+		return true
 	}
 	defer func() {
 		if v := recover(); v != nil { // of a Detector or Handshake
@@ -62,12 +63,13 @@ func (c *conn) Turn(late bool) {
 	for more := true; more; {
 		more = c.fill()
 		if c.advance(); c.phase == phaseLeft {
-			return // what there is belongs to others
+			return false // what there is belongs to others
 		}
 	}
 	if len(c.prefix) == 0 {
 		c.free()
 	}
+	return false
 }
 
 // free gives the buffer back.
@@ -122,7 +124,7 @@ func (c *conn) detect() {
 		case proto != nil:
 			c.phase = phaseHandshake
 			c.handshake, c.codec = proto.New(p.limits.protocolLimits())
-			c.polled.Park(p.timeouts.Terminal)
+			c.polled.Park(time.Now(), p.timeouts.Terminal)
 			c.setTyping(true)
 			return
 		default:
@@ -180,7 +182,7 @@ func (c *conn) become(req *protocol.Request, codec protocol.Codec) {
 // returns when it finds none.
 func (c *conn) serveRequests() {
 	h := c.http
-	if h.head() == 0 {
+	if h.look(); h.head == 0 {
 		switch {
 		case c.ended == nil && !c.late && !c.full:
 			c.await()
@@ -197,7 +199,7 @@ func (c *conn) serveRequests() {
 		c.phase = phaseLeft
 		if !h.upgraded {
 			go func() { // a handler has it
-				<-h.closed
+				h.open.Wait()
 				c.close()
 			}()
 		}
@@ -217,11 +219,11 @@ func (c *conn) serveRequests() {
 func (c *conn) await() {
 	switch {
 	case len(c.prefix) == 0:
-		c.polled.Park(c.at.timeouts.Idle)
+		c.polled.Park(c.http.wrote, c.at.timeouts.Idle)
 	case !c.parked:
 		c.parked = true
 		c.setIdle(false)
-		c.polled.Park(c.at.timeouts.Header)
+		c.polled.Park(time.Now(), c.at.timeouts.Header)
 	}
 }
 

@@ -74,12 +74,12 @@ func (c *Conn) Start(guest Guest) error {
 	return c.set.add(c, c.d)
 }
 
-// Park sets how long the guest waits for its next turn, which comes then with late
-// set. Of several calls the last one counts.
-func (c *Conn) Park(d time.Duration) {
+// Park sets how long after now the guest waits for its next turn, which comes then
+// with late set. Of several calls the last one counts.
+func (c *Conn) Park(now time.Time, d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.until = c.engine.in(d)
+	c.until = c.engine.at(now.Add(d))
 	c.arm(d)
 }
 
@@ -151,15 +151,23 @@ func signalsOf(events uint32) (sig mailbox.Signals) {
 
 // HandleSignals implements mailbox.Sleeper.
 func (c *Conn) HandleSignals(sig mailbox.Signals) {
+	if !c.guest.Turn(sig&sigLate != 0 && c.isLate()) {
+		return
+	}
 	c.mu.Lock()
 	s := c.stream
-	late := sig&sigLate != 0 && c.until <= c.engine.now() // or it was moved meanwhile
 	c.mu.Unlock()
-	if s == nil {
-		c.guest.Turn(late)
-	} else if sig &= sigRead | sigHangup; sig != 0 {
+	if sig &= sigRead | sigHangup; s != nil && sig != 0 {
 		s.box.Wake(sig)
 	}
+}
+
+// isLate reports whether the guest waits too long: it may have parked once more since
+// the timer fired.
+func (c *Conn) isLate() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.until <= c.engine.now()
 }
 
 // HandleEvent implements mailbox.Owner: nobody posts any.

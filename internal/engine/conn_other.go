@@ -18,7 +18,7 @@ func (*Engine) Listen(ln net.Listener) (net.Listener, error) { return ln, nil }
 func (*Conn) Start(Guest) error { return nil }
 
 // Park is not called.
-func (*Conn) Park(time.Duration) {}
+func (*Conn) Park(time.Time, time.Duration) {}
 
 // Hurry is not called.
 func (*Conn) Hurry() {}

@@ -18,9 +18,10 @@ type moment uint32
 func (e *Engine) now() moment { return moment(time.Since(e.epoch)/tick) + 1 }
 
 // in returns the first moment that is at least d away.
-func (e *Engine) in(d time.Duration) moment {
-	return moment((time.Since(e.epoch)+d+tick-1)/tick) + 1
-}
+func (e *Engine) in(d time.Duration) moment { return e.at(time.Now().Add(d)) }
+
+// at returns the first moment that is not before t.
+func (e *Engine) at(t time.Time) moment { return moment((t.Sub(e.epoch)+tick-1)/tick) + 1 }
 
 // plus returns the moment d behind m.
 func (m moment) plus(d time.Duration) moment { return m + moment((d+tick-1)/tick) }

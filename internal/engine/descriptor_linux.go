@@ -22,6 +22,8 @@ type descriptor struct {
 	fd   int32 // -1 when it is closed
 
 	blocked atomic.Bool // a write waits for room, or may find that it has to
+	asked   bool        // the set tells when there is room
+	spent   bool        // nothing comes any more: the peer has said its last word
 }
 
 // adopt takes the socket beneath in.Conn over, and closes the net.Conn. Without
@@ -117,10 +119,14 @@ func (d *descriptor) read(s *Stream, sig mailbox.Signals) {
 			in.grew(n, len(space))
 			s.decode(in)
 		}
+		if in.last && len(in.buf) == 0 && !in.busy {
+			d.end(s, true)
+		}
 		if errors.Is(err, errBlocked) || err == nil && n < len(space) && budget > 0 && sig&sigHangup == 0 {
 			break
 		}
 		if err != nil {
+			d.end(s, errors.Is(err, io.EOF))
 			s.readFailed(err)
 			break
 		}
@@ -133,6 +139,13 @@ func (d *descriptor) read(s *Stream, sig mailbox.Signals) {
 		}
 	}
 	d.in = in.park()
+}
+
+// end notes whether nothing more comes.
+func (d *descriptor) end(s *Stream, spent bool) {
+	s.mu.Lock()
+	d.spent = spent
+	s.mu.Unlock()
 }
 
 // pause sends off what there is and lets others go first.
@@ -165,7 +178,7 @@ func (d *descriptor) write(p []byte) (sent int, err error) {
 		n, err := send(d.fd, p[sent:])
 		sent += n
 		if errors.Is(err, unix.EAGAIN) {
-			return sent, errBlocked
+			return sent, d.ask()
 		}
 		if err != nil {
 			return sent, err
@@ -175,9 +188,21 @@ func (d *descriptor) write(p []byte) (sent int, err error) {
 	return sent, nil
 }
 
-// closeWrite implements socket.
+// ask has the set tell when there is room, from the first time on that there is none:
+// most connections never have to wait.
+func (d *descriptor) ask() error {
+	if !d.asked {
+		d.asked = true
+		if err := d.set.askRoom(d); err != nil {
+			return err
+		}
+	}
+	return errBlocked
+}
+
+// closeWrite implements socket. To close the socket is enough if nothing comes.
 func (d *descriptor) closeWrite() {
-	if d.fd >= 0 {
+	if d.fd >= 0 && !d.spent {
 		_ = unix.Shutdown(int(d.fd), unix.SHUT_WR) // a peer that is gone already needs no FIN
 	}
 }
@@ -198,6 +223,8 @@ func (d *descriptor) shut(s *Stream, broken bool) {
 	if broken {
 		// Nothing of what the kernel holds for the peer is to be sent any more.
 		_ = unix.SetsockoptLinger(int(d.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	if broken || d.spent {
 		d.close(s)
 		return
 	}

@@ -10,6 +10,7 @@ type incoming struct {
 	buf    []byte
 	busy   bool // the last read filled its buffer
 	fresh  bool // buf holds what came with the handshake
+	last   bool // the peer has closed, as its protocol does it
 
 	emit func(protocol.Event) error // of s, as a value that is made once
 }
@@ -85,6 +86,6 @@ func (in *incoming) free() {
 	if in.buf != nil && cap(in.buf) != smallBuffer {
 		in.drop()
 	}
-	in.s, in.buf, in.busy, in.fresh = nil, in.buf[:0], false, false
+	in.s, in.buf, in.busy, in.fresh, in.last = nil, in.buf[:0], false, false, false
 	in.engine.incomings.Put(in)
 }

@@ -132,17 +132,30 @@ func (p *pollSet) add(owner pollable, d *descriptor) error {
 	}
 	i := p.free[len(p.free)-1]
 	slot := p.at(i)
-	event := unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff,
-		Fd:     int32(i),
-		Pad:    int32(slot.generation),
-	}
+	event := slot.event(i, 0)
 	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(d.fd), &event); err != nil {
 		return fmt.Errorf("engine: cannot poll: %w", err)
 	}
 	p.free = p.free[:len(p.free)-1]
 	slot.owner, d.slot = owner, i
 	return nil
+}
+
+// askRoom has the owner of d told when there is room to write, also if there is now.
+func (p *pollSet) askRoom(d *descriptor) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	event := p.at(d.slot).event(d.slot, unix.EPOLLOUT)
+	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, int(d.fd), &event)
+}
+
+// event is what the kernel is told of slot i.
+func (s *slot) event(i, more uint32) unix.EpollEvent {
+	return unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff | more,
+		Fd:     int32(i),
+		Pad:    int32(s.generation),
+	}
 }
 
 // move has owner told about d from now on.

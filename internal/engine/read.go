@@ -55,6 +55,7 @@ func (s *Stream) decode(in *incoming) {
 	switch {
 	case err == nil:
 	case errors.Is(err, errPeerClosed):
+		in.last = true
 		s.finish(nil)
 	default:
 		s.life.Terminate(err)
