@@ -101,6 +101,9 @@ func (l *lane) prove(ctx context.Context, client rueidis.Client) error {
 			case <-l.echo.heard:
 			case <-again.C:
 				waiting = false
+			case err := <-l.broken:
+				again.Stop()
+				return lost(err)
 			case <-ctx.Done():
 				again.Stop()
 				return fmt.Errorf("redis: what this node sends to itself does not come: %w", ctx.Err())

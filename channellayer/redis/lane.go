@@ -102,10 +102,7 @@ func (l *lane) watch(ctx context.Context, client rueidis.Client) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-l.broken:
-			if err == nil {
-				err = rueidis.ErrClosing
-			}
-			return fmt.Errorf("redis: the connection is lost: %w", err)
+			return lost(err)
 		case <-l.moved:
 			return errors.New("redis: the hash slot moved to another server")
 		case <-ticker.C:
@@ -115,6 +112,14 @@ func (l *lane) watch(ctx context.Context, client rueidis.Client) error {
 		}
 		l.call(ctx, client)
 	}
+}
+
+// lost says what ended a connection.
+func lost(err error) error {
+	if err == nil {
+		err = rueidis.ErrClosing
+	}
+	return fmt.Errorf("redis: the connection is lost: %w", err)
 }
 
 // close closes the connection, and waits until its reader has ended.
