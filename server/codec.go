@@ -75,5 +75,6 @@ func (p *port) run(c *conn, req *protocol.Request, codec protocol.Codec) (handed
 	}
 	p.srv.handOver(c)
 	p.engine.Serve(p.srv.base, in, p.srv.app)
+	p.drop(req)
 	return true
 }

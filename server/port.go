@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -31,6 +32,7 @@ type port struct {
 	http      *fasthttp.Server // nil if neither HTTP nor WebSocket is served
 	front     *http.Front      // nil if HTTP is not served
 	upgrader  *websocket.Upgrader
+	requests  sync.Pool // of handshakes
 
 	open int // connections; guarded by Server.mu
 }

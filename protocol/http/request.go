@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"unsafe"
 
 	"github.com/valyala/fasthttp"
 
@@ -24,6 +25,20 @@ func NewRequest(ctx *fasthttp.RequestCtx) (*protocol.Request, error) {
 	return req, fillRequest(req, ctx)
 }
 
+// ViewRequest fills req, which must be zero, in as NewRequest does, but copies nothing:
+// what it says aliases fasthttp's buffers, and is valid as long as the RequestCtx is the
+// caller's. It is for whoever copies what is to stay, as websocket.Upgrader.Upgrade does.
+func ViewRequest(req *protocol.Request, ctx *fasthttp.RequestCtx) error {
+	h := &ctx.Request.Header
+	if err := describe(req, ctx); err != nil {
+		return err
+	}
+	return fillTarget(req, view(h.RequestURI()), view(h.RawHeaders()))
+}
+
+// view returns b as a string, of which nobody may change the bytes while it is used.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) } //nolint:gosec // see ViewRequest
+
 // Addressed is a net.Conn that knows the addresses of its ends, not valid for what is
 // no TCP connection, so that they are not worked out for each request.
 type Addressed interface {
@@ -31,6 +46,22 @@ type Addressed interface {
 }
 
 func fillRequest(req *protocol.Request, ctx *fasthttp.RequestCtx) error {
+	if err := describe(req, ctx); err != nil {
+		return err
+	}
+	// One allocation holds the target and the header section.
+	h := &ctx.Request.Header
+	target, block := h.RequestURI(), h.RawHeaders()
+	var b strings.Builder
+	b.Grow(len(target) + len(block))
+	b.Write(target)
+	b.Write(block)
+	both := b.String()
+	return fillTarget(req, both[:len(target)], both[len(target):])
+}
+
+// describe fills in what is no text of the client's.
+func describe(req *protocol.Request, ctx *fasthttp.RequestCtx) error {
 	h := &ctx.Request.Header
 	req.Protocol = "http"
 	req.Method = internMethod(h.Method())
@@ -44,17 +75,7 @@ func fillRequest(req *protocol.Request, ctx *fasthttp.RequestCtx) error {
 		req.Scheme = "https"
 		req.TLS = ctx.TLSConnectionState()
 	}
-	if err := fillVersion(req, h.Protocol()); err != nil {
-		return err
-	}
-	// One allocation holds the target and the header section.
-	target, block := h.RequestURI(), h.RawHeaders()
-	var b strings.Builder
-	b.Grow(len(target) + len(block))
-	b.Write(target)
-	b.Write(block)
-	both := b.String()
-	return fillTarget(req, both[:len(target)], both[len(target):])
+	return fillVersion(req, h.Protocol())
 }
 
 // fillVersion takes HTTP/1.x; a minor version that is not known is treated as the

@@ -33,7 +33,7 @@ func (c *Codec) appendAccept(dst []byte, ev *protocol.Accept) ([]byte, error) {
 		return dst, err
 	}
 	var room [keyChars + len(acceptGUID)]byte
-	sum := sha1.Sum(append(append(room[:0], c.hello.key...), acceptGUID...)) //nolint:gosec // RFC 6455 asks for it
+	sum := sha1.Sum(append(append(room[:0], c.hello.key[:]...), acceptGUID...)) //nolint:gosec // RFC 6455 asks for it
 	dst = append(dst, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: "...)
 	dst = base64.StdEncoding.AppendEncode(dst, sum[:])

@@ -46,7 +46,7 @@ func (*Codec) AnswersPing() bool { return true }
 
 // hello is what the answer to a handshake needs to know of it.
 type hello struct {
-	key       string
+	key       [keyChars]byte
 	offered   []string // subprotocols
 	extension string   // the answer to the offered ones; "" is none
 }

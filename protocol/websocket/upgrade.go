@@ -44,7 +44,8 @@ func IsUpgrade(h protocol.Headers) bool { return h.Contains("Upgrade", "websocke
 // Upgrade checks the opening handshake of an HTTP request (RFC 6455, section
 // 4.2.1) and returns the codec of the connection, which answers it. req becomes a
 // WebSocket's: its Protocol, Framing and Subprotocols are set, and its Scheme
-// becomes "ws" or "wss". The codec keeps parts of req until the handshake is answered.
+// becomes "ws" or "wss". The request and the codec keep copies of what they need: what
+// req aliased before may be used again when Upgrade has returned without an error.
 //
 // Of the header fields those go that were for the handshake alone: Connection, Upgrade,
 // Keep-Alive, Content-Length, and all that begin with Sec-WebSocket-. A connection that
@@ -72,7 +73,8 @@ func (u *Upgrader) Upgrade(req *protocol.Request) (*Codec, error) {
 		}
 	}
 	h, _ := hellos.Get().(*hello)
-	h.key, h.offered, h.extension = key, offered, extension
+	copy(h.key[:], key)
+	h.offered, h.extension = offered, strings.Clone(extension)
 	c := &Codec{config: &u.config, hello: h, window: window}
 	req.Protocol, req.Framing, req.Subprotocols = Name, protocol.FramingMessage, offered
 	switch req.Scheme {
@@ -163,7 +165,7 @@ func subprotocols(h protocol.Headers) ([]string, error) {
 			if !protocol.IsToken(name) || slices.Contains(offered, name) {
 				return nil, reject(http.StatusBadRequest, "the subprotocols in Sec-WebSocket-Protocol must be tokens, each once")
 			}
-			offered = append(offered, name)
+			offered = append(offered, strings.Clone(name))
 		}
 	}
 	return offered, nil
