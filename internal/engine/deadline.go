@@ -119,6 +119,7 @@ func (s *Stream) Expire() {
 	case d.limit:
 		go s.handshakeOver() // response hooks may block
 	case d.slow:
+		s.observeDrops(1, protocol.ErrSlow)
 		s.abort(protocol.ErrSlow)
 	case d.silent:
 		s.abort(protocol.ErrReset)

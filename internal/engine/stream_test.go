@@ -465,6 +465,9 @@ func TestWriteTimeout(t *testing.T) {
 			t.Fatalf("closed after %v, want 30s", d)
 		}
 		h.wantDisconnect(t, protocol.CloseTryAgainLater, protocol.ErrSlow)
+		if !p.seen.has("drop") {
+			t.Error("that something was lost was not reported")
+		}
 	})
 }
 
