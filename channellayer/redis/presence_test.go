@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"testing"
 
+	"github.com/redis/rueidis"
+
 	"github.com/portico-go/portico/channellayer"
 	"github.com/portico-go/portico/channellayer/layertest"
 	"github.com/portico-go/portico/channellayer/presence/presencetest"
@@ -50,4 +52,26 @@ func TestPresenceKilled(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestPresenceKilled$")
 	cmd.Env = append(os.Environ(), victim+"=redis://"+s.addr)
 	presencetest.Killed(t, b, cmd)
+}
+
+// On a Cluster, where beats and groups take different ways.
+func TestPresenceCluster(t *testing.T) {
+	t.Parallel()
+	servers := launchCluster(t, 0)
+	presencetest.Run(t, layertest.Backend{
+		Broker: func(t *testing.T) channellayer.Broker {
+			return open(t, redis.Options{Client: rueidis.ClientOption{InitAddress: addresses(servers)}, Sharded: true})
+		},
+		Stop: func(*testing.T) {
+			for _, s := range servers {
+				s.kill()
+			}
+		},
+		Start: func(*testing.T) {
+			for _, s := range servers {
+				s.start()
+			}
+		},
+		Patience: patience,
+	})
 }
