@@ -1,26 +1,19 @@
 package redis_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/redis/rueidis"
-	"go.uber.org/zap"
 
 	"github.com/portico-go/portico/channellayer"
 	"github.com/portico-go/portico/channellayer/redis"
 	"github.com/portico-go/portico/channellayer/workqueue"
-	"github.com/portico-go/portico/consumer"
-	"github.com/portico-go/portico/router"
-	"github.com/portico-go/portico/worker"
 )
 
 // jobLease is that of the tests that wait for leases to run out.
@@ -46,44 +39,65 @@ func numbered(ctx context.Context, q *workqueue.Queue, channel string, n int) er
 	return err
 }
 
-// A tally is a worker that counts which numbers it has done.
+// A tally counts which numbers have been done.
 type tally struct {
 	mu   sync.Mutex
 	done map[int]int
-	last map[int]int // the attempt
 	more chan struct{}
 }
 
-// work runs a worker of these channels until the test ends.
+// work does the jobs of these channels until the test ends.
 func work(t *testing.T, q *workqueue.Queue, channels ...string) *tally {
 	t.Helper()
-	c := &tally{done: make(map[int]int), last: make(map[int]int), more: make(chan struct{}, 1)}
-	jobs := &consumer.Jobs{Handlers: consumer.JobHandlers{"number": consumer.Do(func(_ context.Context, job *consumer.Job, n int) error {
-		c.mu.Lock()
-		c.done[n]++
-		c.last[n] = job.Attempt
-		c.mu.Unlock()
-		select {
-		case c.more <- struct{}{}:
-		default:
-		}
-		return nil
-	})}}
-	app := router.ChannelNameRouter{}
-	for _, name := range channels {
-		app[name] = jobs
-	}
+	c := &tally{done: make(map[int]int), more: make(chan struct{}, 1)}
 	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	w := worker.New(app, worker.Config{Queue: q, Policy: worker.Policy{Concurrency: 8}, Logger: zap.NewNop()})
-	go func() { ended <- w.Run(ctx) }()
+	var working sync.WaitGroup
+	for _, name := range channels {
+		working.Go(func() {
+			for ctx.Err() == nil {
+				leases, err := q.Take(ctx, name, 8)
+				for _, l := range leases {
+					working.Go(func() { c.do(ctx, q, l) })
+				}
+				if err != nil {
+					rest(ctx)
+				}
+			}
+		})
+	}
 	t.Cleanup(func() {
 		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("the worker ended with %v", err)
-		}
+		working.Wait()
 	})
 	return c
+}
+
+// rest lets a server come back.
+func rest(ctx context.Context) {
+	select {
+	case <-time.After(20 * time.Millisecond):
+	case <-ctx.Done():
+	}
+}
+
+// do counts a job and acknowledges it, for as long as it may.
+func (c *tally) do(ctx context.Context, q *workqueue.Queue, l *workqueue.Lease) {
+	n, _ := workqueue.Value[int](l.Job)
+	c.mu.Lock()
+	c.done[n]++
+	c.mu.Unlock()
+	select {
+	case c.more <- struct{}{}:
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, l.Term)
+	defer cancel()
+	for ctx.Err() == nil {
+		if err := q.Settle(ctx, l, workqueue.Outcome{}); err == nil || errors.Is(err, workqueue.ErrLeaseLost) {
+			return
+		}
+		rest(ctx)
+	}
 }
 
 // await waits until all of these numbers are done.
@@ -170,85 +184,6 @@ func TestJobsOutliveAKilledServer(t *testing.T) {
 		twice += times - 1
 	}
 	t.Logf("%d acknowledged and all done, %d refused, %d done again, over three kills", len(acknowledged), refused, twice)
-}
-
-// TestWorkerProcess is no test by itself: it is the process that TestJobsOfAKilledWorker kills.
-func TestWorkerProcess(t *testing.T) {
-	addr := os.Getenv("PORTICO_TEST_WORKER")
-	if addr == "" {
-		return
-	}
-	jobs := &consumer.Jobs{Handlers: consumer.JobHandlers{"number": consumer.Do(func(ctx context.Context, _ *consumer.Job, n int) error {
-		fmt.Println("took", n)
-		<-ctx.Done()
-		return ctx.Err()
-	})}}
-	q := newQueue(t, standalone(addr))
-	if err := worker.New(router.ChannelNameRouter{"numbers": jobs}, worker.Config{Queue: q, Policy: worker.Policy{Concurrency: 5}}).Run(t.Context()); err != nil {
-		t.Error(err)
-	}
-}
-
-// The jobs of a process that is killed run elsewhere when their leases have run out.
-func TestJobsOfAKilledWorker(t *testing.T) {
-	t.Parallel()
-	s := launch(t, nil)
-	q := newQueue(t, standalone(s.addr))
-	var all []int
-	for n := range 5 {
-		if err := numbered(t.Context(), q, "numbers", n); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, n)
-	}
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestWorkerProcess$", "-test.v")
-	child.Env = append(os.Environ(), "PORTICO_TEST_WORKER="+s.addr)
-	out, err := child.StdoutPipe()
-	if err == nil {
-		err = child.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	took := 0
-	for lines := bufio.NewScanner(out); took < len(all) && lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "took") {
-			took++
-		}
-	}
-	if took != len(all) {
-		t.Fatalf("the child took %d jobs, expected %d", took, len(all))
-	}
-	// It keeps its leases as long as it lives.
-	timer := time.NewTimer(2 * jobLease)
-	<-timer.C
-	if st, err := q.Stats(t.Context(), "numbers"); err != nil || st != (workqueue.Stats{Running: len(all)}) {
-		t.Errorf("after two leases there are %+v, %v; expected that all run", st, err)
-	}
-	if err := errors.Join(child.Process.Kill(), ignoreExit(child.Wait())); err != nil {
-		t.Fatal(err)
-	}
-	killed := time.Now()
-	c := work(t, q, "numbers")
-	c.await(t, all)
-	late := time.Since(killed)
-	if late > jobLease+1500*time.Millisecond {
-		t.Errorf("the jobs ran elsewhere %v after the kill, expected within the lease of %v and a second", late, jobLease)
-	}
-	for n, attempt := range c.last {
-		if attempt != 2 || c.done[n] != 1 {
-			t.Errorf("job %d was done %d times, at attempt %d; expected once, at the second", n, c.done[n], attempt)
-		}
-	}
-	t.Logf("the jobs ran elsewhere %v after the kill, with a lease of %v", late, jobLease)
-}
-
-// ignoreExit leaves out that a process did not end by itself.
-func ignoreExit(err error) error {
-	if _, ok := errors.AsType[*exec.ExitError](err); ok {
-		return nil
-	}
-	return err
 }
 
 func TestJobsSentinelFailover(t *testing.T) {
