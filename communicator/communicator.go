@@ -31,6 +31,10 @@ var ErrTimeout = errors.New("communicator: the application did not answer in tim
 type Communicator struct {
 	// Timeout is how long calls wait for the application.
 	Timeout time.Duration
+	// Queue is how many messages may wait for Receive, as a server's Limits.Queue
+	// bounds bytes: for more the messages' Overflow says what becomes of them, and
+	// Conn.SendContext waits. Set it before the connection opens. 0 is no limit.
+	Queue int
 
 	life    *protocol.Lifecycle
 	app     protocol.Application
@@ -40,6 +44,7 @@ type Communicator struct {
 
 	mu       sync.Mutex
 	sent     []protocol.Event // by the application, not received yet
+	room     chan struct{}    // if somebody waits for some: closed when there is
 	corked   bool             // Connect has not returned: nothing is out yet
 	news     chan struct{}    // closed when sent grows or the connection ends
 	failures []error
@@ -119,6 +124,7 @@ func (c *Communicator) Receive() (protocol.Event, error) {
 		if len(c.sent) > 0 && !c.corked {
 			ev := c.sent[0]
 			c.sent = c.sent[1:]
+			(*side)(c).release()
 			c.mu.Unlock()
 			return ev, c.Failure()
 		}
@@ -241,6 +247,9 @@ func (c *Communicator) notify() {
 
 func (c *Communicator) end(cause error) {
 	c.life.End(cause)
+	c.mu.Lock()
+	(*side)(c).release()
+	c.mu.Unlock()
 	close(c.ended)
 }
 
@@ -258,13 +267,30 @@ type side Communicator
 // Send implements protocol.Transport.
 func (s *side) Send(ev protocol.Event) error {
 	s.mu.Lock()
-	s.sent = append(s.sent, clone(ev))
-	(*Communicator)(s).notify()
+	if m, ok := ev.(*protocol.Message); ok {
+		if fits, err := s.admit(m); !fits {
+			s.mu.Unlock()
+			if err != nil {
+				go s.life.Terminate(err) // not here: the Conn's lock is held
+			}
+			return err
+		}
+	}
+	s.queue(ev)
 	s.mu.Unlock()
 	if st, ok := ev.(protocol.Stepper); ok && st.Step() >= protocol.StepAnswer {
 		s.box.Close(func() { (*Communicator)(s).end(nil) })
 	}
 	return nil
+}
+
+// queue keeps a copy of an event for Receive. s.mu is held.
+func (s *side) queue(ev protocol.Event) {
+	s.sent = append(s.sent, clone(ev))
+	if st, ok := ev.(protocol.Stepper); ok && st.Step() >= protocol.StepAnswer {
+		s.release() // to be told that it is too late
+	}
+	(*Communicator)(s).notify()
 }
 
 // Flush implements protocol.Transport.

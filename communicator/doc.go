@@ -26,7 +26,8 @@
 //
 // # Limits
 //
-// A call waits for Timeout at the most. There is no limit on what is queued.
+// A call waits for Timeout at the most. There is no limit on what is queued,
+// unless Queue says so.
 //
 // # Errors
 //

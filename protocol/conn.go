@@ -131,6 +131,8 @@ func (c *Conn) Transport() Transport { return c.t }
 // Send queues an event for the peer. It does not wait: nil means queued, and what
 // ev holds was copied. What is sent while a handler runs leaves together when the
 // handler returns, or after a millisecond if it blocks.
+// What becomes of a message for a client that does not read says its Overflow;
+// SendContext waits for such a client.
 //
 // An event that the state does not allow is a *StateError; one that comes too
 // late is ErrClosed.
