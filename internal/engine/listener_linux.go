@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,17 @@ type listener struct {
 	server netip.AddrPort // not valid if it differs from connection to connection
 	come   chan struct{}  // tells that there is something to accept
 	closed chan struct{}
+
+	mu   sync.Mutex
+	take func(ln uintptr) // accepts what there is into got; made once, as each function value is an allocation
+	got  arrival
+}
+
+// An arrival is what came of accepting a connection.
+type arrival struct {
+	fd   int32
+	from netip.AddrPort
+	err  error
 }
 
 // Listen returns ln, in a form that hands out a *Conn for each connection, if that
@@ -40,6 +52,7 @@ func (e *Engine) Listen(ln net.Listener) (net.Listener, error) {
 	default:
 		return ln, nil // it may do more than its socket
 	}
+	l.take = func(ln uintptr) { l.got.fd, l.got.from, l.got.err = accept(ln) }
 	var err error
 	if l.raw, err = sc.SyscallConn(); err != nil {
 		return nil, err
@@ -101,33 +114,26 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// next accepts a connection if there is one. Those that were gone before are passed
-// over, as net does it.
-func (l *listener) next() (c *Conn, err error) {
-	var fd int
-	var from unix.Sockaddr
-	closed := l.raw.Control(func(ln uintptr) {
-		for {
-			fd, from, err = unix.Accept4(int(ln), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-			if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.ECONNABORTED) {
-				return
-			}
-		}
-	})
+// next accepts a connection if there is one.
+func (l *listener) next() (*Conn, error) {
+	l.mu.Lock()
+	closed := l.raw.Control(l.take)
+	got := l.got
+	l.mu.Unlock()
 	switch {
 	case closed != nil:
 		return nil, net.ErrClosed
-	case err != nil:
-		return nil, os.NewSyscallError("accept4", err)
+	case errors.Is(got.err, unix.EAGAIN):
+		return nil, got.err
+	case got.err != nil:
+		return nil, os.NewSyscallError("accept4", got.err)
 	}
-	c = l.engine.newConn(int32(fd))
-	c.ends = ends{network: l.Addr().Network(), client: addrPort(from), server: l.server}
+	c := l.engine.newConn(got.fd)
+	c.ends = ends{network: l.Addr().Network(), client: got.from, server: l.server}
 	if a, ok := l.Addr().(*net.UnixAddr); ok {
 		c.ends.path = a.Name
 	} else if !l.server.IsValid() {
-		if to, err := unix.Getsockname(fd); err == nil {
-			c.ends.server = addrPort(to)
-		}
+		c.ends.server = localAddr(got.fd)
 	}
 	return c, nil
 }
@@ -139,15 +145,4 @@ func (e *Engine) newConn(fd int32) *Conn {
 	c.box.Init(c)
 	c.box.Release()
 	return c
-}
-
-// addrPort returns a TCP address, or the zero value.
-func addrPort(sa unix.Sockaddr) netip.AddrPort {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
 }
