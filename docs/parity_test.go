@@ -11,7 +11,10 @@ import (
 )
 
 // families are the cases that parity.md has to have: a letter, and how many.
-var families = map[string]int{"R": 18, "H": 5, "W": 11, "A": 7, "S": 7, "O": 9, "C": 8, "D": 13, "V": 13, "X": 19}
+var families = map[string]int{
+	"R": 18, "H": 5, "W": 11, "A": 7, "S": 7, "O": 9, "C": 8, "D": 13, "V": 13, "X": 19,
+	"L": 6, "M": 10, "K": 24, "P": 14, "Z": 6,
+}
 
 var (
 	parityRow = regexp.MustCompile(`^\| ([A-Z]\d+) \| (.+) \| (.+) \|$`)
