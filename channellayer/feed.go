@@ -1,6 +1,7 @@
 package channellayer
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 // it delivers the log's entries in the log's order: what is not the next one makes it read the log.
 //
 // One goroutine at a time owns a feed and delivers, with no lock held; others only offer entries. It is whoever finds it without an owner, and a reader of [history] where the log
-// has to be asked. The lock is the last of all.
+// has to be asked. The lock is a last one, as that of [history] is.
 type feed struct {
 	hub     *Hub
 	name    string // of the group
@@ -22,6 +23,9 @@ type feed struct {
 	keep    Retention
 	known   chan struct{} // closed when last is known for the first time
 	over    atomic.Bool   // the group has no more members here
+
+	watched *list.Element // guarded by history.mu
+	due     time.Time     // when it is to be looked at; guarded by history.mu
 
 	mu       sync.Mutex
 	owned    bool
@@ -40,7 +44,9 @@ var errPatience = errors.New("channellayer: the log did not answer in time")
 const feedBuffer = 256
 
 func newFeed(h *Hub, group string, keep Retention) *feed {
-	return &feed{hub: h, name: group, subject: logSubject + Token(group), keep: keep, known: make(chan struct{})}
+	f := &feed{hub: h, name: group, subject: logSubject + Token(group), keep: keep, known: make(chan struct{})}
+	h.history.watch(f)
+	return f
 }
 
 // offer adds an entry that came. Run has to follow.
@@ -205,6 +211,7 @@ func (f *feed) start(top Position) {
 // end says that there are no more members. Those who still wait for the beginning need not.
 func (f *feed) end() {
 	f.over.Store(true)
+	f.hub.history.unwatch(f)
 	f.start(Position{})
 }
 

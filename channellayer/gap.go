@@ -33,19 +33,21 @@ func (g Gap) String() string {
 // after returns the entries of a page, which was read from the offset of a position on, that come after it; or why that cannot be told.
 // Without a gap they are exactly what comes after it, up to the page's end.
 func (p Page) after(at Position) ([]Entry, Gap) {
-	first := Position{}
+	var first Entry
 	if len(p.Entries) > 0 {
-		first = p.Entries[0].Position
+		first = p.Entries[0]
 	}
 	switch {
 	case at.IsZero():
 		return p.Entries, GapNoPosition
 	case at.Epoch != p.Top.Epoch:
 		return nil, GapEpoch
-	case at.Offset == 0 && len(p.Entries) > 0 && p.Entries[0].Previous == 0:
+	case at.Offset == 0 && len(p.Entries) > 0 && first.Previous == 0:
 		return p.Entries, GapNone
-	case at.Offset > 0 && first == at:
+	case at.Offset > 0 && first.Position == at:
 		return p.Entries[1:], GapNone
+	case at.Tag != "" && first.Previous == at.Offset && first.PreviousTag == at.Tag:
+		return p.Entries, GapNone
 	case at == p.Top: // the entries have gone, but nothing came after them
 		return p.Entries, GapNone
 	case at.Offset > 0 && first.Offset == at.Offset, at.Offset >= p.Top.Offset:

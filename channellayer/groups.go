@@ -27,7 +27,7 @@ type view struct{ readers atomic.Int32 }
 // took), and a leave, which would move an element, first clones the slice for those who come later: a clone per send under way at the
 // most, and none when no send is.
 //
-// Lock order: Subscription.mu, then a shard, then uplink.mu or feed.mu: a group's first member and its last are told to the uplink in the order in which
+// Lock order: Subscription.mu, then a shard, then one of uplink.mu, feed.mu and history.mu: a group's first member and its last are told to the uplink in the order in which
 // they came and went. No code locks a subscription while it holds a shard of groups.
 type groups struct {
 	seed   maphash.Seed

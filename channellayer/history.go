@@ -18,7 +18,7 @@ type History struct {
 	Pattern string
 	// Size is how many messages of each such group are kept. It must be positive.
 	Size int
-	// Age is how long each is kept, at most. It must be a second at least. After ten times as long without a message the group's history is forgotten altogether.
+	// Age is how long each is kept, at most. It must be a second at least. A group without members is forgotten altogether when nothing has been said for ten times as long.
 	Age time.Duration
 }
 
@@ -33,7 +33,8 @@ type history struct {
 
 	mu      sync.Mutex
 	behind  []*feed // to be caught up, the first first
-	readers int     // goroutines that do so
+	feeds   watched
+	readers int // goroutines that do so
 	closed  bool
 	ended   sync.WaitGroup
 }
@@ -234,6 +235,9 @@ func (h *history) next() *feed {
 func (h *history) end() {
 	h.mu.Lock()
 	h.closed = true
+	if h.feeds.timer != nil {
+		h.feeds.timer.Stop()
+	}
 	h.mu.Unlock()
 	h.stop()
 	if h.memory != nil {

@@ -54,7 +54,10 @@ type Entry struct {
 	// Previous is the offset of the entry before it, also if that has been dropped, and zero for the first entry of an epoch. The hub compares it with what it delivered last. A log that does
 	// not know it of an entry that Read returns says Offset-1.
 	Previous uint64
-	Envelope []byte
+	// PreviousTag is the tag of that entry, by which a position can be checked whose own entry has been dropped. It is for Read, and may be empty if the log does not know it: the
+	// hub says GapTrimmed then.
+	PreviousTag string
+	Envelope    []byte
 }
 
 // A Page is a part of a log.
@@ -64,13 +67,13 @@ type Page struct {
 	More bool
 	// Top is the position of the newest entry, also if that has been dropped; or, if there was none, the beginning of the epoch, or another position that all entries to come are behind. It was
 	// so when Read was called, or later. A log
-	// should remember it for longer than its entries, such as [TopAge] of them, so that a group in which nothing was said is known to have said nothing.
+	// should remember it for longer than its entries ([Retention.TopAge]), so that a group in which nothing was said is known to have said nothing.
 	Top Position
 }
 
-const (
-	// DedupWindow is for how long a log knows an idempotency key, at least.
-	DedupWindow = 2 * time.Minute
-	// TopAge is for how many times the age of its entries a log should remember where it ended.
-	TopAge = 10
-)
+// DedupWindow is for how long a log knows an idempotency key, at least.
+const DedupWindow = 2 * time.Minute
+
+// TopAge is for how long after the last entry or the last Read a log should remember where it ended: for ten times the age of its entries, and longer than the keys of its records. Nodes
+// read the log of a group with members every minute.
+func (r Retention) TopAge() time.Duration { return max(10*r.Age, 2*DedupWindow) }

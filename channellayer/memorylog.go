@@ -23,7 +23,7 @@ type MemoryLog struct {
 type memoryHistory struct {
 	keep    Retention
 	top     Position
-	last    time.Time    // of the newest entry
+	used    time.Time    // when it was appended to or read
 	entries []datedEntry // the oldest first
 	keys    map[string]datedPosition
 }
@@ -59,8 +59,9 @@ func (l *MemoryLog) Append(ctx context.Context, subject string, keep Retention, 
 	if seen, ok := h.keys[r.Key]; ok && now.Sub(seen.at) < DedupWindow {
 		return seen.Position, nil
 	}
-	e := Entry{Position: Position{Epoch: h.top.Epoch, Offset: h.top.Offset + 1, Tag: r.Tag}, Previous: h.top.Offset, Envelope: r.Envelope}
-	h.top, h.last = e.Position, now
+	e := Entry{Position: Position{Epoch: h.top.Epoch, Offset: h.top.Offset + 1, Tag: r.Tag}, Envelope: r.Envelope}
+	e.Previous, e.PreviousTag = h.top.Offset, h.top.Tag
+	h.top = e.Position
 	h.entries = append(h.entries, datedEntry{e, now})
 	h.trim(now)
 	if r.Key != "" {
@@ -120,13 +121,13 @@ func (l *MemoryLog) usable(ctx context.Context) error {
 func (l *MemoryLog) open(subject string, keep Retention) *memoryHistory {
 	h := l.logs[subject]
 	if h == nil {
-		h = &memoryHistory{top: Position{Epoch: rand.Text()[:tagLength]}, last: time.Now()}
+		h = &memoryHistory{top: Position{Epoch: rand.Text()[:tagLength]}}
 		l.logs[subject] = h
 		if len(l.logs) == 1 {
 			l.arm()
 		}
 	}
-	h.keep = keep
+	h.keep, h.used = keep, time.Now()
 	return h
 }
 
@@ -162,7 +163,7 @@ func (l *MemoryLog) sweep() {
 				delete(h.keys, key)
 			}
 		}
-		if idle := now.Sub(h.last); len(h.keys) == 0 && idle >= TopAge*h.keep.Age {
+		if now.Sub(h.used) >= h.keep.TopAge() {
 			delete(l.logs, subject)
 		}
 	}

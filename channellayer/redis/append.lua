@@ -9,10 +9,10 @@ if KEYS[3] then
   end
 end
 local time = now()
-local epoch, offset = open()
+local epoch, offset, tag = open()
 offset = offset + 1
 local at = position(epoch, offset, ARGV[5])
-redis.call('XADD', log, number(offset) .. '-' .. number(time), 't', ARGV[5], 'e', ARGV[6])
+redis.call('XADD', log, number(offset) .. '-' .. number(time), 't', ARGV[5], 'p', tag, 'e', ARGV[6])
 redis.call('HSET', top, 'offset', number(offset), 'tag', ARGV[5])
 trim(offset, time)
 redis.call('PEXPIRE', log, ARGV[2])

@@ -54,7 +54,7 @@ func (b *Broker) Append(ctx context.Context, subject string, keep channellayer.R
 		keys = append(keys, b.logKey(subject, "key:"+r.Key))
 	}
 	answer, err := b.script(ctx, appendScript, keys,
-		rand.Text()[:epochLength], millis(keep.Age), millis(remembered(keep)), strconv.Itoa(keep.Size),
+		rand.Text()[:epochLength], millis(keep.Age), millis(keep.TopAge()), strconv.Itoa(keep.Size),
 		r.Tag, rueidis.BinaryString(r.Envelope), millis(channellayer.DedupWindow), b.publish(), b.channel(subject))
 	if err != nil {
 		return channellayer.Position{}, fmt.Errorf("redis: append: %w", err)
@@ -69,7 +69,7 @@ func (b *Broker) Append(ctx context.Context, subject string, keep channellayer.R
 // Read implements channellayer.Log.
 func (b *Broker) Read(ctx context.Context, subject string, keep channellayer.Retention, from uint64, limit int) (channellayer.Page, error) {
 	answer, err := b.script(ctx, readScript, []string{b.logKey(subject, "top"), b.logKey(subject, "log")},
-		rand.Text()[:epochLength], millis(keep.Age), millis(remembered(keep)), strconv.Itoa(keep.Size),
+		rand.Text()[:epochLength], millis(keep.Age), millis(keep.TopAge()), strconv.Itoa(keep.Size),
 		strconv.FormatUint(from, 10), strconv.Itoa(limit), strconv.Itoa(pageBytes))
 	if err != nil {
 		return channellayer.Page{}, fmt.Errorf("redis: read the log: %w", err)
@@ -95,20 +95,15 @@ func (b *Broker) script(ctx context.Context, script *rueidis.Lua, keys []string,
 // epochLength is that of an epoch: 65 bits from crypto/rand.
 const epochLength = 13
 
-// remembered is for how long the end of a log is known: longer than its entries, and than the keys of its records.
-func remembered(keep channellayer.Retention) time.Duration {
-	return max(channellayer.TopAge*keep.Age, 2*channellayer.DedupWindow)
-}
-
 func millis(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// parsePage reads the answer of read.lua: where the log ends, whether there are more entries, and for each its id, tag and envelope.
+// parsePage reads the answer of read.lua: where the log ends, whether there are more entries, and for each its id, tag, previous tag and envelope.
 func parsePage(answer rueidis.RedisMessage) (channellayer.Page, error) {
 	parts, err := answer.ToArray()
 	if err != nil {
 		return channellayer.Page{}, err
 	}
-	if len(parts) < 2 || len(parts)%3 != 2 {
+	if len(parts) < 2 || len(parts)%4 != 2 {
 		return channellayer.Page{}, fmt.Errorf("%d parts", len(parts))
 	}
 	text := make([]string, len(parts))
@@ -121,13 +116,13 @@ func parsePage(answer rueidis.RedisMessage) (channellayer.Page, error) {
 	if page.Top, err = channellayer.ParsePosition(text[0]); err != nil {
 		return channellayer.Page{}, err
 	}
-	for i := 2; i < len(text); i += 3 {
+	for i := 2; i < len(text); i += 4 {
 		offset, _, _ := strings.Cut(text[i], "-")
 		p, err := channellayer.ParsePosition(page.Top.Epoch + "." + offset + "." + text[i+1])
 		if err != nil {
 			return channellayer.Page{}, err
 		}
-		page.Entries = append(page.Entries, channellayer.Entry{Position: p, Previous: p.Offset - 1, Envelope: []byte(text[i+2])})
+		page.Entries = append(page.Entries, channellayer.Entry{Position: p, Previous: p.Offset - 1, PreviousTag: text[i+2], Envelope: []byte(text[i+3])})
 	}
 	return page, nil
 }

@@ -1,5 +1,5 @@
 -- Reads entries. ARGV[5] on: from which offset, how many at most, after how many bytes no more. Returns the position of the log's
--- end, whether there are more, and for each entry its id, tag and envelope.
+-- end, whether there are more, and for each entry its id, its tag, the tag of the entry before it and its envelope.
 
 local epoch, offset, tag = open()
 redis.call('PEXPIRE', top, ARGV[3])
@@ -21,8 +21,9 @@ while true do
     answer[#answer + 1] = entry[1]
     answer[#answer + 1] = fields[2]
     answer[#answer + 1] = fields[4]
+    answer[#answer + 1] = fields[6]
     taken = taken + 1
-    bytes = bytes - #fields[4]
+    bytes = bytes - #fields[6]
     from = '(' .. entry[1]
   end
   if #entries < 10 then
