@@ -44,8 +44,7 @@ func (c *conn) start() error {
 	if len(c.at.protocols) > 0 { // it may be a person who begins to type
 		wait = c.at.timeouts.Terminal
 	}
-	c.polled.Park(time.Now(), wait)
-	return c.polled.Start(c)
+	return c.polled.Start(c, time.Now(), wait)
 }
 
 // Turn implements engine.Guest: it goes on as far as the bytes go that have come.

@@ -67,11 +67,16 @@ var (
 	_ wheel.Owner     = (*Conn)(nil)
 )
 
-// Start has guest get its turns from now on. An error says that the socket cannot be
-// polled; it is still to be closed.
-func (c *Conn) Start(guest Guest) error {
+// Start has guest get its turns from now on, and parks for the first one as Park does.
+// An error says that the socket cannot be polled; it is still to be closed.
+func (c *Conn) Start(guest Guest, now time.Time, d time.Duration) error {
+	c.mu.Lock()
 	c.guest = guest
-	return c.set.add(c, c.d)
+	c.until = c.engine.at(now.Add(d))
+	c.arm(d)
+	socket := c.d // the first turn may be over before this is
+	c.mu.Unlock()
+	return c.set.add(c, socket)
 }
 
 // Park sets how long after now the guest waits for its next turn, which comes then
