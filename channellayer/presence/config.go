@@ -33,8 +33,8 @@ type Config struct {
 	Name string
 	// Beat is how often a node says that it lives; zero means 5 s.
 	Beat time.Duration
-	// Lease is how long a node is taken to live after it was heard last; zero means 15 s. It must be two beats at least, and should be longer than the
-	// broker takes to notice that its server has gone silent, which is 5 s.
+	// Lease is how long a node is taken to live after it was heard last; zero means 15 s, or three beats if those are longer. It must be two beats at least, and
+	// should be longer than the broker takes to notice that its server has gone silent, which is 5 s, and than nodes may be apart when they find it again.
 	Lease time.Duration
 	// Grace is how long the place of a connection that has ended is kept for another one with the same key: a page that is loaded again, a phone that
 	// changes its network. Those who watch hear nothing of it. Zero keeps none. Untrack does not wait for it, and neither does the end of a lease.

@@ -190,7 +190,8 @@ func presenceNodeCloses(s *suite) {
 
 // Nobody is thrown out because the server was away, for longer than a lease; what happened meanwhile is known soon after it is back.
 func presenceServerAway(s *suite) {
-	a, b := s.two(Config())
+	c := presence.Config{Beat: 500 * time.Millisecond, Lease: 4 * time.Second} // nodes may be seconds apart when they come back
+	a, b := s.two(c)
 	s.track(a, "alice", nil)
 	gone := s.track(a, "gone", nil)
 	s.track(b, "bob", nil)
@@ -202,11 +203,11 @@ func presenceServerAway(s *suite) {
 	gone.Close()
 	there.until("alice", "bob", "carol", "gone")
 	here.until("alice", "bob")
-	s.wait(2 * Config().Lease)
+	s.wait(c.Lease + c.Beat)
 	start()
 	there.until("alice", "bob", "carol")
 	here.until("alice", "bob", "carol")
-	s.wait(2 * Config().Lease) // the lease that all had when it came back is over
+	s.wait(c.Lease + c.Beat) // the lease that all had when it came back is over
 	s.track(a, "end", nil)
 	there.until("alice", "bob", "carol", "end")
 	for _, w := range []*watcher{here, there} {

@@ -20,7 +20,7 @@
 // # Limits
 //
 // A clause waits up to Backend.Patience for what should come. That something does not come is shown by something else that comes after it.
-// Leases are a second long, so that the suite takes seconds; the server must be back within that of being started.
+// Leases are a second or a few long, so that the suite takes seconds. All nodes must have found the server again within 4 s of each other.
 //
 // # Extending
 //

@@ -54,7 +54,7 @@ func Killed(t *testing.T, b layertest.Backend, victim *exec.Cmd) {
 	for _, w := range watchers {
 		w.until(all...)
 	}
-	s.wait(2 * Config().Lease) // it lives, so nobody is gone
+	s.wait(Config().Lease + Config().Beat) // it lives, so nobody is gone
 	killed := time.Now()
 	if err := victim.Process.Kill(); err != nil {
 		t.Fatal(err)

@@ -13,9 +13,9 @@ import (
 	"github.com/portico-go/portico/channellayer/presence"
 )
 
-// Config is how the trackers of the suite work.
+// Config is how most trackers of the suite work, and those of its victims.
 func Config() presence.Config {
-	return presence.Config{Beat: 200 * time.Millisecond, Lease: time.Second}
+	return presence.Config{Beat: 200 * time.Millisecond, Lease: 2 * time.Second}
 }
 
 // Run runs every clause as a subtest. Without a broker it runs those for one node.
