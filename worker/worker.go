@@ -45,7 +45,8 @@ func New(app protocol.Application, cfg Config) *Worker {
 // Run checks the application and the configuration, runs the start hooks, and does jobs until ctx is cancelled. Then it drains: it takes no more jobs, lets handlers finish
 // within Config.Shutdown, cancels the others with the cause protocol.ErrShutdown and gives their jobs back, as if they had not been tried, waits until each handler had its Disconnect, and runs the stop hooks.
 //
-// Of a router.ProtocolTypeRouter only what is under "channel" is used, so a server may serve the same one. If both run hooks that they share, those run twice.
+// If the application is a router.ProtocolTypeRouter only what is under "channel" is used, so a server may serve the same one. Hooks that the two share, such as those of middleware around
+// the router, run for each of them.
 //
 // It returns nil after that. All faults of the configuration come as one error before any job is taken; a stop hook that fails, a handler that did not return within Config.Handler, and that the queue
 // was closed are errors too. A Worker runs once.
