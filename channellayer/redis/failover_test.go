@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/redis/rueidis"
 
 	"github.com/portico-go/portico/channellayer"
 	"github.com/portico-go/portico/channellayer/redis"
@@ -19,15 +23,55 @@ import (
 func TestHistoryAfterSentinelFailover(t *testing.T) {
 	t.Parallel()
 	master, replica, options := launchSentinels(t, time.Second)
+	failOver(t, master, replica, "g", options)
+}
+
+// So it is in a Cluster, where the connections that nodes listen on may be to other servers than the one that goes.
+func TestHistoryAfterLossOfAClusterMaster(t *testing.T) {
+	t.Parallel()
+	for _, sharded := range []bool{false, true} {
+		t.Run(fmt.Sprintf("sharded=%v", sharded), func(t *testing.T) {
+			t.Parallel()
+			servers := launchCluster(t, 1)
+			o := redis.Options{Client: rueidis.ClientOption{InitAddress: addresses(servers)}, Sharded: sharded, Lanes: 8}
+			failOver(t, servers[0], servers[3], groupAt(t, servers[0], sharded, 8), o)
+		})
+	}
+}
+
+// groupAt returns the name of a group whose history is at the first master of a Cluster, which has the first third of the slots.
+func groupAt(t *testing.T, s *server, sharded bool, lanes uint32) string {
+	t.Helper()
+	for i := range 100 {
+		subject := fmt.Sprint("h.group-", i)
+		tag := subject
+		if sharded {
+			tag = fmt.Sprint(crc32.ChecksumIEEE([]byte(subject)) % lanes)
+		}
+		slot, err := strconv.Atoi(strings.TrimPrefix(s.do("CLUSTER", "KEYSLOT", tag), ":"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slot < 5462 {
+			return fmt.Sprint("group-", i)
+		}
+	}
+	t.Fatal("no group is at the first master")
+	return ""
+}
+
+// failOver kills a master that has stored messages that its replica lacks, and compares what everybody knows with what is left in the end.
+func failOver(t *testing.T, master, replica *server, group string, options redis.Options) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	defer cancel()
 	hubs := historyHubs(t, options)
-	stayed := stay(t, ctx, hubs[1])
+	stayed := stay(t, ctx, hubs[1], group)
 	positions := &marks{}
 	sending, stop := context.WithCancel(ctx)
 	var senders sync.WaitGroup
 	for i := range 4 {
-		senders.Go(func() { positions.send(t, ctx, sending, hubs[0], i) })
+		senders.Go(func() { positions.send(t, ctx, sending, hubs[0], group, i) })
 	}
 	await(t, "messages are stored", func() bool { return positions.count() > 200 })
 	freeze(t, replica)
@@ -45,36 +89,8 @@ func TestHistoryAfterSentinelFailover(t *testing.T) {
 	t.Logf("messages were stored again %v after the failover", time.Since(begin).Round(time.Millisecond))
 	stop()
 	senders.Wait()
-
-	final := marksOf(t, ctx, hubs[0])
-	exact, lost := 0, 0
-	for i, p := range positions.all {
-		if i%5 > 0 {
-			continue
-		}
-		r, err := hubs[i%2].Recover(ctx, "g", p.Position)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at, kept := final.index[p.Position]
-		switch {
-		case r.Recovered != kept:
-			t.Fatalf("%v: recovered %v, and the history has it: %v", p.Position, r.Recovered, kept)
-		case kept:
-			exact++
-			if got := readAll(t, ctx, r); fmt.Sprint(got) != fmt.Sprint(final.messages[at+1:]) {
-				t.Fatalf("%v: recovered %d messages that are not the %d after it", p.Position, len(got), len(final.messages)-at-1)
-			}
-		case r.Gap != channellayer.GapLost:
-			t.Fatalf("%v: %v, expected that the log has lost its end", p.Position, r.Gap)
-		default:
-			lost++
-		}
-	}
-	t.Logf("%d recoveries were exact, and %d told that the history had lost its end", exact, lost)
-	if exact == 0 || lost == 0 {
-		t.Errorf("%d recoveries were exact and %d not, expected some of both", exact, lost)
-	}
+	final := finalHistoryOf(t, ctx, hubs[0], group)
+	positions.check(t, ctx, hubs, group, final)
 	stayed.check(t, ctx, final)
 }
 
@@ -114,10 +130,10 @@ func (k *marks) count() int {
 	return len(k.all)
 }
 
-func (k *marks) send(t *testing.T, ctx, sending context.Context, h *channellayer.Hub, sender int) {
+func (k *marks) send(t *testing.T, ctx, sending context.Context, h *channellayer.Hub, group string, sender int) {
 	for n := 0; sleep(sending, 4*time.Millisecond); n++ {
 		text := fmt.Sprint(sender, " ", n)
-		d, err := h.GroupSend(ctx, "g", channellayer.Event{Type: "t", Value: text})
+		d, err := h.GroupSend(ctx, group, channellayer.Event{Type: "t", Value: text})
 		switch {
 		case err == nil:
 			k.mu.Lock()
@@ -129,15 +145,46 @@ func (k *marks) send(t *testing.T, ctx, sending context.Context, h *channellayer
 	}
 }
 
+// check recovers from some of the positions that were acknowledged.
+func (k *marks) check(t *testing.T, ctx context.Context, hubs [2]*channellayer.Hub, group string, final finalHistory) {
+	t.Helper()
+	exact, lost := 0, 0
+	for i := 0; i < len(k.all); i += 5 {
+		p := k.all[i].Position
+		r, err := hubs[i%2].Recover(ctx, group, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, kept := final.index[p]
+		switch {
+		case r.Recovered != kept:
+			t.Fatalf("%v: recovered %v, and the history has it: %v", p, r.Recovered, kept)
+		case kept:
+			exact++
+			if got := readAll(t, ctx, r); !slices.Equal(got, final.messages[at+1:]) {
+				t.Fatalf("%v: recovered %d messages that are not the %d after it", p, len(got), len(final.messages)-at-1)
+			}
+		case r.Gap != channellayer.GapLost:
+			t.Fatalf("%v: %v, expected that the log has lost its end", p, r.Gap)
+		default:
+			lost++
+		}
+	}
+	t.Logf("%d recoveries were exact, and %d told that the history had lost its end", exact, lost)
+	if exact == 0 || lost == 0 {
+		t.Errorf("%d recoveries were exact and %d not, expected some of both", exact, lost)
+	}
+}
+
 // A final history is what the log has in the end.
 type finalHistory struct {
 	messages []mark
 	index    map[channellayer.Position]int
 }
 
-func marksOf(t *testing.T, ctx context.Context, h *channellayer.Hub) finalHistory {
+func finalHistoryOf(t *testing.T, ctx context.Context, h *channellayer.Hub, group string) finalHistory {
 	t.Helper()
-	r, err := h.Recover(ctx, "g", channellayer.Position{})
+	r, err := h.Recover(ctx, group, channellayer.Position{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,13 +228,13 @@ type stayer struct {
 	gaps []channellayer.Gap
 }
 
-func stay(t *testing.T, ctx context.Context, h *channellayer.Hub) *stayer {
+func stay(t *testing.T, ctx context.Context, h *channellayer.Hub, group string) *stayer {
 	t.Helper()
 	sub, err := h.Subscribe("stayer", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := sub.Join(ctx, "g"); err != nil {
+	if err := sub.Join(ctx, group); err != nil {
 		t.Fatal(err)
 	}
 	return &stayer{sub: sub, runs: make([][]mark, 1)}
@@ -219,7 +266,7 @@ func (s *stayer) check(t *testing.T, ctx context.Context, final finalHistory) {
 		}
 	}
 	last := s.runs[len(s.runs)-1]
-	if at := len(final.messages) - len(last); at < 0 || fmt.Sprint(last) != fmt.Sprint(final.messages[at:]) {
+	if at := len(final.messages) - len(last); at < 0 || !slices.Equal(last, final.messages[at:]) {
 		t.Errorf("what came last, %d messages, is not the end of the history", len(last))
 	}
 	if !slices.Equal(s.gaps, []channellayer.Gap{channellayer.GapLost}) {
