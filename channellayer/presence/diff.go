@@ -24,7 +24,9 @@ type Presence struct {
 
 // A Diff is what has changed in a group. Its JSON is fit to be sent to clients as it is.
 type Diff struct {
-	Group   string     `json:"group"`
+	Group string `json:"group"`
+	// Number counts the diffs of the group on this node. A watcher that sees one left out has lost it, because its queue was full: it calls Watch again.
+	Number  uint64     `json:"number"`
 	Left    []Presence `json:"left,omitempty"`
 	Joined  []Presence `json:"joined,omitempty"`
 	Updated []Presence `json:"updated,omitempty"` // with their new Meta
@@ -79,7 +81,8 @@ func (r *room) take() []Diff {
 	size := 0
 	at := func(p *place) *Diff {
 		if size += p.size(); len(all) == 0 || size > partSize {
-			all, size = append(all, Diff{Group: r.group}), p.size()
+			r.number++
+			all, size = append(all, Diff{Group: r.group, Number: r.number}), p.size()
 		}
 		return &all[len(all)-1]
 	}

@@ -31,7 +31,7 @@
 // Metadata has up to 4 KiB of JSON, and a node up to 100,000 presences in a group, unless [Config] says otherwise; a key is a name of up to 255 bytes ([channellayer.CheckName]), and so is
 // a group's name together with Config.Name and a colon. All are checked by [Tracker.Track]. No message is much longer than 128 KiB. A node holds the
 // presences of the groups in which it has presences or watchers itself, receives nothing about others, and lets go of a group 25 s after its last one.
-// A diff takes one place in the queue of each watcher's channel.
+// A diff takes one place in the queue of each watcher's channel; if that is full, Diff.Number shows what is missing.
 //
 // # Extending
 //

@@ -112,6 +112,7 @@ type watcher struct {
 	*channellayer.Subscription
 	t    testing.TB
 	list []presence.Presence
+	last uint64 // the number of the last diff
 }
 
 // watch watches the group "g".
@@ -163,6 +164,10 @@ func (w *watcher) apply(d presence.Diff) {
 			w.t.Errorf("%v joined, who was there", p)
 		}
 	}
+	if d.Number != w.last+1 && w.last != 0 {
+		w.t.Errorf("diff %d came after %d", d.Number, w.last)
+	}
+	w.last = d.Number
 	w.list = d.Apply(w.list)
 }
 

@@ -17,7 +17,7 @@ type nodes struct {
 	beatNow bool     // for speak
 	beatAt  instant  // the next beat
 	looked  instant  // when the time was looked at last
-	behind  uint64
+	behind  uint64   // times that something of another node was missing
 }
 
 // A node is another tracker.

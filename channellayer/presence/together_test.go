@@ -136,6 +136,46 @@ func TestUnwatch(t *testing.T) {
 	})
 }
 
+// A watcher that does not read loses diffs, is told so by their numbers, and begins anew with another list.
+func TestSlowWatcher(t *testing.T) {
+	virtual(t, func(t *testing.T) {
+		hub, err := channellayer.New(channellayer.Config{Capacity: 3, Overflow: channellayer.DropOldest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer hub.Close()
+		tracker, err := presence.New(hub, presence.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tracker.Close()
+		n := &node{Tracker: tracker, t: t, hub: hub}
+		w := n.watch()
+		for i := range 5 {
+			n.track(nil, fmt.Sprint("p", i))
+			pass(time.Millisecond)
+			if i == 0 {
+				w.expect("+p0")
+			}
+		}
+		m, _ := w.Next()
+		if d, err := channellayer.Value[presence.Diff](m); err != nil || d.Number != w.last+2 {
+			t.Errorf("after diff %d came %+v, expected one to be missing", w.last, d)
+		}
+		for m != nil {
+			m, _ = w.Next()
+		}
+		if w.list, err = n.Watch(t.Context(), w.Name(), "g"); err != nil {
+			t.Fatal(err)
+		}
+		w.last = 0
+		n.track(nil, "end")
+		pass(0)
+		w.expect("+end")
+		w.agree(n)
+	})
+}
+
 func TestErrors(t *testing.T) {
 	virtual(t, func(t *testing.T) {
 		n := start(t, nil, presence.Config{MaxMeta: 10, MaxPresences: 2})

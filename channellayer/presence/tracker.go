@@ -42,7 +42,7 @@ type instant = time.Duration
 // breath is how long a node waits, at random, before it asks or answers, so that many do not talk at once and one answer serves all who asked.
 const breath = 50 * time.Millisecond
 
-// idLength is 80 bits of an id: there are few nodes, and each presence of each has it in memory and in its name.
+// idLength is 80 bits: enough to tell nodes apart, and short, because each presence has it in its ID.
 const idLength = 16
 
 // settle is how long a node that comes new to a group waits for others to say what they have there.

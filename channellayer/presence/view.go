@@ -10,6 +10,7 @@ import (
 type view struct {
 	dirty    []*place   // changed since those who watch were told
 	held     held       // without a connection, for the grace
+	number   uint64     // of the last diff
 	snapshot []Presence // what List returned last; nil after a change
 }
 

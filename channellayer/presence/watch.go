@@ -42,7 +42,7 @@ func (r *room) ready(ctx context.Context) error {
 
 // Watch is List, and sends each later change to the connection with this channel: an event of the type [EventDiff] with a [Diff] as its value. The list with
 // the diffs applied in the order in which they come ([Diff.Apply]) is who is there: nothing is missing between the two, and nothing comes twice. If the channel is
-// full and loses a diff, the counters of the hub tell, and Watch may be called again for a new list.
+// full and loses a diff, the next one's Number tells, and Watch is called again for a new list.
 //
 // It ends with the channel's subscription, or with Unwatch. A watcher need not be in the group. It is told when the broker goes and comes back, as members of groups are
 // ([channellayer.LayerEvent]); in between it sees the presences of other nodes as they were last.
