@@ -142,7 +142,7 @@ func (l *logStream) top(ctx context.Context, stored string) (channellayer.Positi
 		at := channellayer.Position{}
 		if err == nil {
 			at = position(m, l.epoch, last)
-			if time.Since(stamp) < remembered(l.keeps.Age)/2 {
+			if time.Since(stamp) < l.keeps.TopAge()/2 {
 				return at, nil
 			}
 		}
@@ -175,10 +175,4 @@ func (b *Broker) entry(subject string, m *nats.Msg) {
 	}
 	at := channellayer.Position{Epoch: epoch, Offset: offset, Tag: m.Header.Get(headerTag)}
 	b.receiver.Entry(subject, channellayer.Entry{Position: at, Previous: previous, Envelope: m.Data})
-}
-
-// remembered is for how long the stream keeps what a group had: longer than it may be read, so that where it ended is known, and than its keys.
-func remembered(age time.Duration) time.Duration {
-	const times = 10
-	return max(times*min(age, time.Duration(1<<63-1)/times), 2*channellayer.DedupWindow)
 }

@@ -2,13 +2,8 @@ package nats
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"strconv"
 	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"github.com/portico-go/portico/channellayer"
 )
@@ -17,22 +12,6 @@ const (
 	pageBytes = 1 << 20 // of a page before it ends early
 	staleWait = 10 * time.Millisecond
 )
-
-// A directGet asks for messages of a subject from a sequence on, in one request. Any server that has the stream may answer, also one that is behind.
-type directGet struct {
-	From    uint64 `json:"seq"`
-	Subject string `json:"next_by_subj"`
-	Batch   int    `json:"batch"`
-	Bytes   int    `json:"max_bytes"`
-}
-
-// A logMsg is a message of the log as such an answer has it.
-type logMsg struct {
-	*nats.Msg
-	sequence uint64
-	behind   uint64 // messages of the subject that come after it
-	at       time.Time
-}
 
 var errStale = errors.New("nats: a server of the stream is behind the others for too long")
 
@@ -48,7 +27,7 @@ func (l *logStream) read(ctx context.Context, subject string, keep channellayer.
 	ask := directGet{From: max(from, 1), Subject: stored, Bytes: pageBytes}
 	for len(page.Entries) < limit && !r.full() {
 		ask.Batch = limit - len(page.Entries)
-		batch, err := l.get(ctx, ask)
+		batch, err := getBatch(ctx, l.conn, l.name, ask)
 		if err != nil {
 			return page, err
 		}
@@ -93,7 +72,7 @@ func (r *reading) full() bool { return r.bytes >= pageBytes && len(r.page.Entrie
 
 // take adds a message to the page if it is to be seen. The place before the first entry is no entry, but for who asks for it by its offset, as long as
 // nothing is missing behind it.
-func (r *reading) take(m logMsg, epoch string) {
+func (r *reading) take(m batchMsg, epoch string) {
 	at := position(m.Msg, epoch, m.sequence)
 	e := channellayer.Entry{Position: at, Previous: m.sequence - 1, Envelope: m.Data}
 	if r.known {
@@ -121,49 +100,4 @@ func (r *reading) end() {
 		r.page.Entries = append(r.page.Entries, *r.place)
 		r.place = nil
 	}
-}
-
-// get reads one batch.
-func (l *logStream) get(ctx context.Context, ask directGet) ([]logMsg, error) {
-	request, err := json.Marshal(ask)
-	if err != nil {
-		return nil, err
-	}
-	inbox := l.conn.NewInbox()
-	sub, err := l.conn.SubscribeSync(inbox)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = sub.Unsubscribe() }()
-	if err := l.conn.PublishRequest("$JS.API.DIRECT.GET."+l.name, inbox, request); err != nil {
-		return nil, err
-	}
-	var batch []logMsg
-	for {
-		m, err := sub.NextMsgWithContext(ctx)
-		if err != nil {
-			return nil, err
-		}
-		switch status := m.Header.Get("Status"); status {
-		case "":
-		case "204", "404": // the end of the batch; nothing
-			return batch, nil
-		case "503":
-			return nil, nats.ErrNoResponders
-		default:
-			return nil, fmt.Errorf("the server answered %s %s", status, m.Header.Get("Description"))
-		}
-		got, err := parseLogMsg(m)
-		if err != nil {
-			return nil, err
-		}
-		batch = append(batch, got)
-	}
-}
-
-func parseLogMsg(m *nats.Msg) (logMsg, error) {
-	sequence, err1 := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
-	behind, err2 := strconv.ParseUint(m.Header.Get("Nats-Num-Pending"), 10, 64)
-	at, err3 := time.Parse(time.RFC3339Nano, m.Header.Get("Nats-Time-Stamp"))
-	return logMsg{m, sequence, behind, at}, errors.Join(err1, err2, err3)
 }

@@ -114,7 +114,7 @@ func (b *Broker) newLog(name, epoch string, keep channellayer.Retention) jetstre
 		Description:       "Groups with history of the layer " + b.options.Prefix,
 		Subjects:          []string{b.options.Prefix + logStored + epoch + ".>"},
 		MaxMsgsPerSubject: int64(keep.Size) + 1,
-		MaxAge:            remembered(keep.Age),
+		MaxAge:            keep.TopAge(),
 		Duplicates:        channellayer.DedupWindow,
 		AllowDirect:       true,
 	}

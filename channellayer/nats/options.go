@@ -60,10 +60,21 @@ const (
 	pauseMost  = time.Second
 )
 
-// client returns the options of a connection whose changes b is told of. The user's come first: those below are what the contract rests on.
+// client returns the options of a connection whose changes b is told of.
 func (o Options) client(b *Broker) []nats.Option {
-	return append(append([]nats.Option{nats.Timeout(silence)}, o.Client...),
+	return append(o.lasting(),
 		nats.NoEcho(), // members here have it already
+		nats.ConnectHandler(b.connected),
+		nats.ReconnectHandler(b.connected),
+		nats.DisconnectErrHandler(b.disconnected),
+		nats.ErrorHandler(b.failed),
+		nats.ClosedHandler(b.ended),
+	)
+}
+
+// lasting returns the options of a connection that is made again and again. The user's come first: those below are what the contract rests on.
+func (o Options) lasting() []nats.Option {
+	return append(append([]nats.Option{nats.Timeout(silence)}, o.Client...),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(), // a server that refuses for a while is as one that is away
 		nats.ReconnectBufSize(-1),   // what cannot be sent now is an error now
@@ -74,11 +85,6 @@ func (o Options) client(b *Broker) []nats.Option {
 		nats.FlusherTimeout(silence),
 		nats.PingInterval(2*time.Second),
 		nats.MaxPingsOutstanding(2),
-		nats.ConnectHandler(b.connected),
-		nats.ReconnectHandler(b.connected),
-		nats.DisconnectErrHandler(b.disconnected),
-		nats.ErrorHandler(b.failed),
-		nats.ClosedHandler(b.ended),
 	)
 }
 
