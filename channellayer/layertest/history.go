@@ -35,6 +35,7 @@ var historyClauses = []clause{
 	{"HistoryTrimmedBySize", historyTrimmedBySize},
 	{"HistoryTrimmedByAge", historyTrimmedByAge},
 	{"HistoryMessages", historyMessages},
+	{"HistoryForSome", historyForSome},
 	{"RecoverExactly", recoverExactly},
 	{"RecoverFromTheBeginning", recoverFromTheBeginning},
 	{"RecoverInPages", recoverInPages},
