@@ -217,3 +217,30 @@ func TestWaitersAreTold(t *testing.T) {
 		}
 	})
 }
+
+// Nothing is kept of a channel whose jobs are done, and for which nobody waits.
+func TestNothingIsLeftBehind(t *testing.T) {
+	t.Parallel()
+	m, err := workqueue.NewMemory(workqueue.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := workqueue.New(workqueue.Config{Store: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	for n := range 1000 {
+		channel := fmt.Sprint(n)
+		enqueue(t, q, channel, n)
+		took(t, q, channel, n)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Microsecond)
+		if _, err := q.Take(ctx, channel, 1); err == nil {
+			t.Error("a job came twice")
+		}
+		cancel()
+	}
+	if n := m.Channels(); n != 0 {
+		t.Errorf("%d channels are left", n)
+	}
+}

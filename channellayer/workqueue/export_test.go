@@ -1,0 +1,8 @@
+package workqueue
+
+// Channels returns how many channels the store remembers.
+func (m *Memory) Channels() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.channels)
+}
