@@ -26,6 +26,21 @@
 // without members of the group receives nothing for it, and members of the sender's node have it at once. When the broker goes, this process goes on by itself: sends and joins
 // do what they can here and return an error that matches [ErrBrokerDown], and members get a [LayerEvent], as they do when it is back.
 //
+// # History
+//
+// With Config.History the messages of some groups are kept for a while, by size and age, and each has a [Position]. Who was away joins from the position of the last message that it had:
+//
+//	r, err := sub.JoinFrom(ctx, "room.go", position) // a client's: channellayer.ParsePosition(text)
+//	if !r.Recovered {
+//		tell(r.Gap) // some may be missing; r has all that is left
+//	}
+//	for page, err := r.Next(ctx); len(page) > 0; page, err = r.Next(ctx) {
+//		handle(page) // then what sub.Next has: without a gap or a duplicate
+//	}
+//
+// Such a group's messages come to all members, those of the sender's process too, in the order of the log, and a send that is not known to be stored is an error ([ErrUnconfirmed]). Nodes and members miss nothing
+// while the broker is away or their queue is full, as long as the log has it, and are told of a gap otherwise ([LayerEvent]). What is stored is as safe as the broker's storage.
+//
 // # Concurrency and ordering
 //
 // Everything is safe for concurrent use, and nothing waits for a receiver: a send puts the message into the queues of its receivers, hands it to the broker if there is one, and returns.
@@ -49,7 +64,7 @@
 //
 // # Extending
 //
-// A [Broker] is a handful of methods, which the package layertest proves. A [Codec] decides how values become bytes. [AppendEnvelope] and [ParseEnvelope] are the form in which messages travel between processes, and [Token]
+// A [Broker] is a handful of methods, which the package layertest proves; a [Log] has two more. A [Codec] decides how values become bytes. [AppendEnvelope] and [ParseEnvelope] are the form in which messages travel between processes, and [Token]
 // turns a name into one that every broker accepts.
 //
 // # Errors

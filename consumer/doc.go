@@ -25,6 +25,8 @@
 //
 // [HTTP] and [HTTPFunc] answer requests. [Jobs] does the jobs of a work queue. [Pull] is a consumer written as a loop.
 //
+// Clients of a group with history that come back get what they missed, if they say the position of the last message that they had: [Conn.JoinFrom], [RenderPositioned].
+//
 // # Concurrency and ordering
 //
 // The functions of one connection run one at a time: the client's messages, the

@@ -21,6 +21,9 @@
 // that matches [channellayer.ErrBrokerDown], nothing blocks. When it is back: everything is subscribed to again, members are told, messages cross.
 // The clauses for a hub alone are run too, with the broker, and without one if Backend.Broker is nil.
 //
+// [History] holds a broker that is a [channellayer.Log] to the clauses about groups with history: one order for all, idempotency keys, trimming, recoveries that are exact or say that they are not, also
+// while messages are sent, lost on their way, or the server goes. [Crashes] does so under load for as long as you like.
+//
 // # Concurrency and ordering
 //
 // The clauses run one after the other, because some of them stop the server. Each makes its own hubs, and groups with names of their own.

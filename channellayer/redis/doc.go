@@ -12,10 +12,13 @@
 // A [Broker] is safe for concurrent use, and belongs to one hub. A message is one PUBLISH, which waits for the server's answer; concurrent ones share a
 // round trip. Each node listens on one connection, or on one for each lane with Options.Sharded; a subject's messages keep to one.
 //
+// A [Broker] is a channellayer.Log too: the history of a group is a stream and a hash in one slot. A send is one script, which appends and publishes.
+//
 // # Limits
 //
-// Delivery is at most once. A node that reads too slowly is disconnected by the server (client-output-buffer-limit pubsub), which is a
-// gap that its members are told of, as any other lost connection. The server needs neither persistence nor memory for this: it keeps nothing.
+// Delivery is at most once, but for groups with history. A node that reads too slowly is disconnected by the server (client-output-buffer-limit pubsub), which is a
+// gap that its members are told of, as any other lost connection. The server needs neither persistence nor memory for this: it keeps nothing, unless
+// there is history. With appendonly yes and appendfsync always no acknowledged message of that is lost by a crash.
 //
 // # Extending
 //

@@ -2,6 +2,10 @@ package redis_test
 
 import (
 	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,5 +86,44 @@ func TestHistoryCluster(t *testing.T) {
 				Patience: patience,
 			})
 		})
+	}
+}
+
+// The rights that the deployment page names are enough for a history, with those of a broker.
+func TestHistoryRights(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/deployment.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rights := regexp.MustCompile("with ACLs: `([^`]+)` and the channels `([^`]+)`").FindStringSubmatch(string(page))
+	more := regexp.MustCompile("More rights, besides those above: `([^`]+)`\\s+and the keys `([^`]+)`").FindStringSubmatch(string(page))
+	if rights == nil || more == nil {
+		t.Fatal("the page names no rights")
+	}
+	s := launch(t, []string{strings.Join(append([]string{"user default off", "\nuser chat on >secret resetchannels", more[2], more[1]}, rights[2], rights[1]), " ")})
+	for _, query := range []string{"", "?sharded=true&lanes=2"} {
+		b, err := redis.Open("redis://chat:secret@" + s.addr + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hub, err := channellayer.New(channellayer.Config{Broker: b, History: []channellayer.History{{Pattern: "*", Size: 2, Age: time.Hour}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer hub.Close()
+		for i := range 4 {
+			ev := channellayer.Event{Type: "t", Header: channellayer.Header{{Key: channellayer.HeaderIdempotencyKey, Value: strconv.Itoa(i)}}}
+			if _, err := hub.GroupSend(t.Context(), "g", ev); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := hub.Recover(t.Context(), "g", channellayer.Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page, err := r.Next(t.Context()); err != nil || len(page) != 2 {
+			t.Errorf("%q: %d messages, %v; expected 2", query, len(page), err)
+		}
 	}
 }
