@@ -26,8 +26,8 @@ import (
 // lease is that of the tests that wait for leases to run out.
 const lease = 2 * time.Second
 
-// openQueue returns a queue with a short lease.
-func openQueue(t *testing.T, url string) *workqueue.Queue {
+// openQueue returns a queue in Redis.
+func openQueue(t *testing.T, url string, lease time.Duration) *workqueue.Queue {
 	t.Helper()
 	store, err := redis.OpenJobStore(url, workqueue.Limits{Lease: lease})
 	if err != nil {
@@ -57,7 +57,7 @@ func TestHangingWorker(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	if err := worker.New(app, worker.Config{Queue: openQueue(t, url), Policy: worker.Policy{Concurrency: 5}}).Run(t.Context()); err != nil {
+	if err := worker.New(app, worker.Config{Queue: openQueue(t, url, lease), Policy: worker.Policy{Concurrency: 5}}).Run(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -90,8 +90,8 @@ func hang(t *testing.T, url string, jobs int) *exec.Cmd {
 func TestJobsOfAKilledWorker(t *testing.T) {
 	t.Parallel()
 	const jobs = 5
-	url := launchRedis(t)
-	queue := openQueue(t, url)
+	url := launchRedis(t).url
+	queue := openQueue(t, url, lease)
 	for n := range jobs {
 		if _, err := queue.Enqueue(t.Context(), "numbers", channellayer.Event{Type: "number", Value: n}); err != nil {
 			t.Fatal(err)
@@ -132,6 +132,54 @@ func TestJobsOfAKilledWorker(t *testing.T) {
 		t.Errorf("the jobs ran elsewhere %v after the kill, expected within the lease of %v and a second", late, lease)
 	}
 	t.Logf("the jobs ran elsewhere %v after the kill, with a lease of %v", late, lease)
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A server that is killed and comes back, with all it acknowledged, is waited for: the job that ran meanwhile is done once, and those that waited are done.
+func TestAWorkerOutlivesItsServer(t *testing.T) {
+	t.Parallel()
+	server := launchRedis(t)
+	queue := openQueue(t, server.url, patience)
+	enqueue := func(n int) {
+		t.Helper()
+		if _, err := queue.Enqueue(t.Context(), "numbers", channellayer.Event{Type: "number", Value: n}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enqueue(1)
+	enqueue(2)
+	running, release := make(chan struct{}, 9), make(chan struct{})
+	reports := make(chan worker.Report, 9)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	w := worker.New(numbers(func(context.Context, *consumer.Job, int) error {
+		running <- struct{}{}
+		<-release
+		return nil
+	}), worker.Config{Queue: queue, Logger: zap.NewNop(), Report: func(r worker.Report) { reports <- r }})
+	go func() { ended <- w.Run(ctx) }()
+
+	<-running
+	server.kill()
+	close(release) // the first job is done while there is nobody to tell
+	server.start()
+	for n := range 2 {
+		select {
+		case r := <-reports:
+			if r.Err != nil || !r.Kept || r.Job.Attempt != 1 {
+				t.Errorf("report %d: %+v, expected a job that was done at its first attempt", n, r)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%d of 2 jobs are done %v after the server's return", n, patience)
+		}
+	}
+	enqueue(3)
+	if r := <-reports; r.Err != nil || !r.Kept {
+		t.Errorf("%+v, expected that all is as before", r)
+	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)

@@ -5,10 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -134,7 +131,7 @@ func TestBothInOneProcess(t *testing.T) {
 // A site and workers in processes of their own: one that is killed is no loss.
 func TestProcessesShareTheJobs(t *testing.T) {
 	t.Parallel()
-	url := launchRedis(t)
+	url := launchRedis(t).url
 	_, addr := start(t, "-role", "site", "-redis", url)
 	next := listen(t, addr)
 	_, _ = post(t, addr, `{"id":"early","width":10,"height":10}`)
@@ -175,37 +172,4 @@ func TestUnknownRole(t *testing.T) {
 	if err := run(t.Context(), "", "boss", ""); err == nil || !strings.Contains(err.Error(), "boss") {
 		t.Errorf("%v", err)
 	}
-}
-
-// launchRedis starts a Redis server, and returns its URL.
-func launchRedis(t *testing.T) string {
-	t.Helper()
-	program, err := exec.LookPath("redis-server")
-	if err != nil {
-		t.Fatalf("this test needs redis-server: sudo apt-get install redis-server, or the like (%v)", err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := fmt.Sprint(ln.Addr().(*net.TCPAddr).Port)
-	ln.Close()
-	cmd := exec.Command(program, "--bind", "127.0.0.1", "--port", port, "--dir", t.TempDir(), "--save", "")
-	out, err := cmd.StdoutPipe()
-	if err = errors.Join(err, cmd.Start()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if strings.Contains(lines.Text(), "Ready to accept connections") {
-			go func() { _, _ = io.Copy(io.Discard, out) }() // until it ends
-			return "redis://127.0.0.1:" + port
-		}
-	}
-	t.Fatal("redis-server ended at once")
-	return ""
 }
