@@ -29,6 +29,7 @@ func (p *port) serveHTTP(requests bool) {
 		Settings:     p.srv.settings,
 		Context:      func(*fasthttp.RequestCtx) context.Context { return p.srv.base },
 		Prepare:      prepare,
+		Draining:     p.srv.draining.Load,
 		Tracker:      tracker{},
 		RootPath:     p.srv.cfg.RootPath,
 		MaxBody:      p.limits.Body,
@@ -109,10 +110,12 @@ func (p *port) handle(ctx *fasthttp.RequestCtx) {
 		})
 		return
 	}
-	p.front.ServeFastHTTP(ctx)
-	if p.srv.draining.Load() {
-		ctx.SetConnectionClose()
+	if opened := h.opened; opened != nil {
+		h.opened = nil
+		opened.ServeFastHTTP(ctx)
+		return
 	}
+	p.front.ServeFastHTTP(ctx)
 }
 
 // upgrade answers a request that asks for a WebSocket; it reports whether it did.

@@ -3,6 +3,8 @@ package server
 import (
 	"io"
 	"os"
+
+	"github.com/portico-go/portico/protocol/http"
 )
 
 // maxHeld is how much of the answers to requests that came together leaves in one write.
@@ -11,14 +13,15 @@ const maxHeld = 64 << 10
 // A polledHTTP is what an httpConn knows in addition when it is polled: fasthttp gets
 // one whole head at a time, and is sent away when there is none.
 type polledHTTP struct {
-	head    int    // length of the next request's, if all of it has come, else 0
-	between bool   // the next Read begins a request
-	begun   bool   // a request was begun since fasthttp was called
-	exact   bool   // of what came, fasthttp has read the request's head and no more
-	rested  bool   // fasthttp has found no request
-	whole   bool   // the answer that is written has an end
-	forced  error  // ends a head that is not complete
-	held    []byte // answers that leave with those to the requests behind
+	head    int          // length of the next request's, if all of it has come, else 0
+	between bool         // the next Read begins a request
+	begun   bool         // a request was begun since fasthttp was called
+	exact   bool         // of what came, fasthttp has read the request's head and no more
+	rested  bool         // fasthttp has found no request
+	whole   bool         // the answer that is written has an end
+	opened  *http.Opened // of the next request, if it is no simple one
+	forced  error        // ends a head that is not complete
+	held    []byte       // answers that leave with those to the requests behind
 }
 
 // look looks for the head of the next request.
@@ -42,12 +45,41 @@ func (h *httpConn) serve() {
 	default: // there is no room for more
 		h.forced = io.ErrShortBuffer
 	}
+	if h.at.front != nil && h.answerSimple() {
+		return
+	}
 	if err := h.at.http.ServeConn(h); err != nil {
 		h.at.lostHTTP(c, err)
 	}
 	if !h.hijacked {
 		h.held = nil
 	}
+}
+
+// answerSimple answers the requests that come first, as far as that is possible without
+// fasthttp's loop. It reports whether that was all for now.
+func (h *httpConn) answerSimple() (done bool) {
+	for h.head > 0 {
+		h.setIdle(false)
+		all, head := h.prefix, h.prefix[:h.head]
+		h.prefix = h.prefix[h.head:]
+		h.look()
+		h.whole = true
+		outcome, opened := h.at.front.Answer(h, head)
+		switch outcome {
+		case http.Left:
+			h.prefix, h.opened = all, opened
+			h.look()
+			return false
+		case http.Closing:
+			_ = h.Close() // nobody is left to tell
+			return true
+		case http.Answered:
+			h.answered()
+		}
+	}
+	h.rested = len(h.prefix) == 0 || h.forced == nil
+	return h.rested
 }
 
 // readHead reads the head of the next request, whole, or what there is of one that

@@ -31,6 +31,9 @@ type Config struct {
 	// the credentials of a unix socket's peer, say. An error refuses the request. req
 	// is recycled when it returns. It is not called behind Handler.
 	Prepare func(ctx *fasthttp.RequestCtx, req *protocol.Request) error
+	// Draining, unless nil, reports whether the server shuts down: then a connection is
+	// closed behind its next answer.
+	Draining func() bool
 	// Tracker is told which requests are being served; nil is nobody.
 	Tracker Tracker
 	// RootPath is the prefix under which the application is mounted, without a slash

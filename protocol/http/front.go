@@ -2,6 +2,7 @@ package http
 
 import (
 	"context"
+	"sync"
 
 	"github.com/valyala/fasthttp"
 
@@ -10,11 +11,14 @@ import (
 
 // A Front serves an Application in a fasthttp.Server. It is safe for concurrent
 // use.
-type Front struct{ site site }
+type Front struct {
+	site    site
+	simples sync.Pool // for Answer
+}
 
 // NewFront returns a Front for app.
 func NewFront(app protocol.Application, cfg Config) *Front {
-	return &Front{site{app: app, cfg: cfg.withDefaults()}}
+	return &Front{site: site{app: app, cfg: cfg.withDefaults()}}
 }
 
 // RequestHandler returns app as a handler for any fasthttp.Server, for plain HTTP.
@@ -66,6 +70,14 @@ func (f *Front) ServeFastHTTP(ctx *fasthttp.RequestCtx) {
 	}
 	if x != nil {
 		x.serveFastHTTP(ctx)
+	}
+	f.site.finish(ctx)
+}
+
+// finish has the connection closed behind an answer that is the last.
+func (s *site) finish(ctx *fasthttp.RequestCtx) {
+	if draining := s.cfg.Draining; draining != nil && draining() {
+		ctx.SetConnectionClose()
 	}
 }
 
