@@ -59,12 +59,24 @@ func httpConnOf(c net.Conn) *httpConn {
 }
 
 func newHTTPConn(c *conn) *httpConn {
-	h := &httpConn{conn: c}
+	h, ok := c.at.httpConns.Get().(*httpConn)
+	if !ok {
+		h = new(httpConn)
+	}
+	h.conn = c
 	h.open.Add(1)
 	h.reads.set, h.writes.set = c.SetReadDeadline, c.SetWriteDeadline
 	h.reads.base = time.Now()
 	h.writes.base = h.reads.base
 	return h
+}
+
+// recycle takes back what a polled connection does not need any more when it becomes a
+// WebSocket: fasthttp is done with it, and nobody else knows of it. A handshake should
+// leave little garbage, which counts in what an idle connection takes.
+func (p *port) recycle(h *httpConn) {
+	*h = httpConn{}
+	p.httpConns.Put(h)
 }
 
 // active is called when the first byte of a request is there, or is the first of

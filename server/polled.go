@@ -193,7 +193,10 @@ func (c *conn) serveRequests() {
 	}
 	switch h.serve(); {
 	case h.upgraded && !h.hijacked:
-		c.become(h.request, h.codec)
+		req, codec := h.request, h.codec
+		c.http = nil
+		c.at.recycle(h)
+		c.become(req, codec)
 	case h.hijacked:
 		c.phase = phaseLeft
 		if !h.upgraded {

@@ -33,6 +33,7 @@ type port struct {
 	front     *http.Front      // nil if HTTP is not served
 	upgrader  *websocket.Upgrader
 	requests  sync.Pool // of handshakes
+	httpConns sync.Pool // of connections that became WebSockets
 
 	open int // connections; guarded by Server.mu
 }
