@@ -8,10 +8,8 @@ import (
 	"github.com/portico-go/portico/channellayer"
 )
 
-const (
-	pageBytes = 1 << 20 // of a page before it ends early
-	staleWait = 10 * time.Millisecond
-)
+// pageBytes is how much a page may hold before it ends early.
+const pageBytes = 1 << 20
 
 var errStale = errors.New("nats: a server of the stream is behind the others for too long")
 
@@ -42,9 +40,7 @@ func (l *logStream) read(ctx context.Context, subject string, keep channellayer.
 		if ask.From > top.Offset {
 			break
 		}
-		select { // the leader has more
-		case <-time.After(staleWait):
-		case <-ctx.Done():
+		if !pause(ctx) { // the leader has more
 			return page, errors.Join(errStale, ctx.Err())
 		}
 	}

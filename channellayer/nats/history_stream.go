@@ -21,7 +21,7 @@ type session struct {
 	ctx  context.Context //nolint:containedctx // it ends with the connection
 	end  context.CancelFunc
 
-	opening chan struct{} // holds one element while somebody opens the log
+	opening chan struct{} // holds one element while somebody looks for a stream, or makes it
 	log     atomic.Pointer[logStream]
 }
 
@@ -30,6 +30,18 @@ func newSession(conn *nats.Conn) *session {
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }
+
+// open waits for its turn to look for a stream, or to make it. If it reports true, opened has to follow.
+func (s *session) open(ctx context.Context) bool {
+	select {
+	case s.opening <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *session) opened() { <-s.opening }
 
 // A logStream is the stream of all logs, as it was found in one session.
 type logStream struct {
@@ -54,12 +66,10 @@ func (b *Broker) openLog(ctx context.Context, s *session, keep channellayer.Rete
 	if l := s.log.Load(); enough(l) {
 		return l, nil
 	}
-	select {
-	case s.opening <- struct{}{}:
-		defer func() { <-s.opening }()
-	case <-ctx.Done():
+	if !s.open(ctx) {
 		return nil, ctx.Err()
 	}
+	defer s.opened()
 	old := s.log.Load()
 	if enough(old) {
 		return old, nil

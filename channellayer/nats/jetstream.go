@@ -73,8 +73,31 @@ type pubAck struct {
 	Error     *jetstream.APIError `json:"error"`
 }
 
-// store sends a message to a stream, and returns when that has it. An error may be a *jetstream.APIError, or match nats.ErrNoResponders: no stream has the subject.
+// store sends a message to a stream, and returns when that has it. While another one with its key is on the way it waits. An error may be a *jetstream.APIError, or match nats.ErrNoResponders: no stream has the subject.
 func store(ctx context.Context, conn *nats.Conn, m *nats.Msg) (pubAck, error) {
+	for {
+		ack, err := storeOnce(ctx, conn, m)
+		if api, ok := errors.AsType[*jetstream.APIError](err); !ok || api.ErrorCode != duplicateUnderWay || !pause(ctx) {
+			return ack, err
+		}
+	}
+}
+
+// duplicateUnderWay is the code of an error that a stream on several servers answers.
+const duplicateUnderWay jetstream.ErrorCode = 10158
+
+// pause lets the servers agree, and reports whether ctx goes on.
+func pause(ctx context.Context) bool {
+	timer := time.NewTimer(20 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return ctx.Err() == nil
+}
+
+func storeOnce(ctx context.Context, conn *nats.Conn, m *nats.Msg) (pubAck, error) {
 	answer, err := conn.RequestMsgWithContext(ctx, m)
 	switch {
 	case errors.Is(err, nats.ErrMaxPayload):

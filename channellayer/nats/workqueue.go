@@ -196,6 +196,12 @@ func (s *JobStore) try(ctx context.Context, f func(context.Context, *link) error
 	return err
 }
 
+func (l *link) isFound() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.found
+}
+
 func (l *link) forget() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

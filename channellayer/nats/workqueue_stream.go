@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,10 +22,14 @@ const unused = 7 * 24 * time.Hour
 
 // find makes sure that there is a stream for the jobs.
 func (s *JobStore) find(ctx context.Context, l *link) error {
-	l.mu.Lock()
-	found := l.found
-	l.mu.Unlock()
-	if found {
+	if l.isFound() {
+		return nil
+	}
+	if !l.open(ctx) { // one at a time: a stream that is being made answers nobody
+		return ctx.Err()
+	}
+	defer l.opened()
+	if l.isFound() {
 		return nil
 	}
 	if err := fit(ctx, l.conn, l.js); err != nil {
@@ -100,6 +105,16 @@ func (s *JobStore) channel(ctx context.Context, l *link, channel string) (*jobCh
 	if c != nil {
 		return c, nil
 	}
+	if !l.open(ctx) {
+		return nil, ctx.Err()
+	}
+	defer l.opened()
+	l.mu.Lock()
+	c = l.channels[channel]
+	l.mu.Unlock()
+	if c != nil {
+		return c, nil
+	}
 	consumer, err := l.js.CreateOrUpdateConsumer(ctx, l.stream, jetstream.ConsumerConfig{
 		Durable:           consumerName(channel),
 		Description:       "The channel " + channel,
@@ -116,10 +131,9 @@ func (s *JobStore) channel(ctx context.Context, l *link, channel string) (*jobCh
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.channels[channel] == nil {
-		l.channels[channel] = &jobChannel{Consumer: consumer}
-	}
-	return l.channels[channel], nil
+	c = &jobChannel{Consumer: consumer}
+	l.channels[channel] = c
+	return c, nil
 }
 
 // mostWaiting is how many Takes may wait for jobs of a channel, in all processes.
@@ -151,7 +165,7 @@ func (s *JobStore) reserve(ctx context.Context, l *link, channel string) (bool, 
 		return false, err
 	}
 	n := int(info.NumPending) + info.NumAckPending
-	if n >= s.limits.Capacity { // what was done a moment ago may still be counted
+	if n >= s.limits.Capacity-s.limits.Capacity/64-behindAtMost { // the consumer learns a moment later of what comes and goes
 		if n, err = l.count(ctx, s.subject("jobs", channel, "*")); err != nil {
 			return false, err
 		}
@@ -162,11 +176,25 @@ func (s *JobStore) reserve(ctx context.Context, l *link, channel string) (bool, 
 	return n < s.limits.Capacity, nil
 }
 
-// count counts the messages of a subject.
+// behindAtMost is by how many jobs a consumer may be behind, beside a part of the capacity.
+const behindAtMost = 16
+
+// count counts the messages of subjects that have one each. It asks the stream's leader, from so far behind them that it lists none.
 func (l *link) count(ctx context.Context, subject string) (int, error) {
-	batch, err := getBatch(ctx, l.conn, l.stream, directGet{From: 1, Subject: subject, Batch: 1})
-	if err != nil || len(batch) == 0 {
+	request := fmt.Sprintf(`{"subjects_filter":%q,"offset":%d}`, subject, 1<<30)
+	answer, err := l.conn.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+l.stream, []byte(request))
+	if err != nil {
 		return 0, err
 	}
-	return int(batch[0].behind) + 1, nil
+	var info struct {
+		Total int                 `json:"total"`
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(answer.Data, &info); err != nil {
+		return 0, err
+	}
+	if info.Error != nil {
+		return 0, info.Error
+	}
+	return info.Total, nil
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/portico-go/portico/channellayer/workqueue"
@@ -55,27 +56,41 @@ func (s *JobStore) Take(ctx context.Context, channel string, most int) ([]*workq
 // round asks once for jobs, and waits for one a while.
 func (s *JobStore) round(channel string, most int) (leases []*workqueue.Lease, err error) {
 	err = s.call(context.Background(), "take a job", func(ctx context.Context, l *link) error {
-		c, err := s.channel(ctx, l, channel)
-		if err != nil {
-			return err
+		for {
+			leases, err = s.ask(ctx, l, channel, most)
+			if len(leases) > 0 || !errors.Is(err, nats.ErrNoResponders) || s.isClosed() {
+				break
+			}
+			l.forget() // the consumer has gone, or was made a moment ago and not by all servers yet
+			if !pause(ctx) {
+				break
+			}
 		}
-		batch, err := c.FetchNoWait(max(most, 1))
-		if err != nil {
-			return err
-		}
-		if leases, err = s.collect(ctx, l, channel, batch); err != nil || len(leases) > 0 || s.isClosed() {
-			return err
-		}
-		if batch, err = c.Fetch(1, jetstream.FetchMaxWait(longestWait)); err != nil {
-			return err
-		}
-		leases, err = s.collect(ctx, l, channel, batch)
 		return err
 	})
 	if len(leases) > 0 {
 		return leases, nil // whatever came after them
 	}
 	return nil, err
+}
+
+// ask asks for the jobs that there are, and otherwise for the next one.
+func (s *JobStore) ask(ctx context.Context, l *link, channel string, most int) ([]*workqueue.Lease, error) {
+	c, err := s.channel(ctx, l, channel)
+	if err != nil {
+		return nil, err
+	}
+	batch, err := c.FetchNoWait(max(most, 1))
+	if err != nil {
+		return nil, err
+	}
+	if leases, err := s.collect(ctx, l, channel, batch); err != nil || len(leases) > 0 || s.isClosed() {
+		return leases, err
+	}
+	if batch, err = c.Fetch(1, jetstream.FetchMaxWait(longestWait)); err != nil {
+		return nil, err
+	}
+	return s.collect(ctx, l, channel, batch)
 }
 
 // collect makes leases of what the consumer hands out.
