@@ -1,11 +1,14 @@
-// Package redis joins the hubs of several processes through a Redis server, Sentinel or Cluster, version 6.2 or newer, or Valkey.
+// Package redis joins the hubs of several processes through a Redis server, Sentinel or Cluster, version 6.2 or newer, or Valkey, and keeps the jobs of work queues there.
 //
 // # Usage
 //
 //	broker, err := redis.Open("redis://user:secret@redis.internal:6379")
 //	hub, err := channellayer.New(channellayer.Config{Broker: broker})
 //
-// [Open] takes a URL, [New] all options of the client rueidis: Sentinel, Cluster, TLS, dialers.
+//	store, err := redis.OpenJobStore("redis://user:secret@redis.internal:6379", workqueue.Limits{})
+//	queue, err := workqueue.New(workqueue.Config{Store: store})
+//
+// [Open] and [OpenJobStore] take a URL, [New] and [NewJobStore] all options of the client rueidis: Sentinel, Cluster, TLS, dialers. The two need nothing of each other.
 //
 // # Concurrency and ordering
 //
@@ -13,6 +16,8 @@
 // round trip. Each node listens on one connection, or on one for each lane with Options.Sharded; a subject's messages keep to one.
 //
 // A [Broker] is a channellayer.Log too: the history of a group is a stream and a hash in one slot. A send is one script, which appends and publishes.
+//
+// A [JobStore] belongs to one queue. Each of its steps is one script over the keys of one channel, which have one slot.
 //
 // # Limits
 //
