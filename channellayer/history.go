@@ -14,7 +14,8 @@ import (
 
 // A History gives the groups whose names match a pattern a history: see [Config].
 type History struct {
-	// Pattern is matched against the whole name of a group, as that of a [Limit] is against a channel's.
+	// Pattern is matched against the whole name of a group, as that of a [Limit] is against a channel's. It should match the groups that need a history and no others, such as
+	// those in which the package presence talks, whose messages nobody wants to keep.
 	Pattern string
 	// Size is how many messages of each such group are kept. It must be positive.
 	Size int

@@ -133,10 +133,34 @@ func TestHistoryOfAQuietRoom(t *testing.T) {
 	}
 }
 
-// A lossy broker loses entries on their way to the hub.
+// A lossy broker loses entries on their way to the hub, and fails if it is told to.
 type lossy struct {
 	channellayer.Log
 	losing atomic.Bool
+	fail   atomic.Pointer[error]
+}
+
+func (b *lossy) Append(ctx context.Context, subject string, keep channellayer.Retention, r channellayer.Record) (channellayer.Position, error) {
+	if err := b.fail.Load(); err != nil {
+		return channellayer.Position{}, *err
+	}
+	return b.Log.Append(ctx, subject, keep, r)
+}
+
+func (b *lossy) Read(ctx context.Context, subject string, keep channellayer.Retention, from uint64, limit int) (channellayer.Page, error) {
+	if err := b.fail.Load(); err != nil {
+		return channellayer.Page{}, *err
+	}
+	return b.Log.Read(ctx, subject, keep, from, limit)
+}
+
+// lossyHub returns a hub with such a broker, to be used in a bubble.
+func lossyHub(t *testing.T) (*channellayer.Hub, *lossy) {
+	t.Helper()
+	b := &lossy{Log: new(layertest.Loopback).Broker().(channellayer.Log)}
+	c := keeping(100, time.Hour)
+	c.Broker, c.Capacity = b, 1000
+	return newHub(t, c), b
 }
 
 type lossyReceiver struct {
@@ -158,10 +182,7 @@ func (r *lossyReceiver) Entry(subject string, e channellayer.Entry) {
 func TestHistoryFindsWhatWasLost(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := &lossy{Log: new(layertest.Loopback).Broker().(channellayer.Log)}
-		c := keeping(100, time.Hour)
-		c.Broker = b
-		h := newHub(t, c)
+		h, b := lossyHub(t)
 		s := subscribe(t, h, "c", "kept")
 		b.losing.Store(true)
 		groupSend(t, h, "kept", 1)
@@ -176,6 +197,80 @@ func TestHistoryFindsWhatWasLost(t *testing.T) {
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		expect(t, s, 3)
+	})
+}
+
+// A log that does not answer, of a broker that is there, is asked again and again; joins say that it does not, and hold when it does.
+func TestHistoryThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, b := lossyHub(t)
+		errNo := errors.New("no")
+		b.fail.Store(&errNo)
+		s, late := subscribe(t, h, "c"), subscribe(t, h, "late")
+		if err := s.Join(t.Context(), "kept"); !errors.Is(err, channellayer.ErrBrokerDown) {
+			t.Errorf("a join got %v, expected ErrBrokerDown", err)
+		}
+		if _, err := late.JoinFrom(t.Context(), "kept", channellayer.Position{}); !errors.Is(err, channellayer.ErrBrokerDown) {
+			t.Errorf("a recovery got %v, expected ErrBrokerDown", err)
+		}
+		if _, err := h.GroupSend(t.Context(), "kept", event(1)); !errors.Is(err, channellayer.ErrUnconfirmed) || !errors.Is(err, errNo) {
+			t.Errorf("a send got %v, expected ErrUnconfirmed and the log's reason", err)
+		}
+		big := fmt.Errorf("%w: for this log", channellayer.ErrTooLarge)
+		b.fail.Store(&big)
+		if _, err := h.GroupSend(t.Context(), "kept", event(1)); !errors.Is(err, channellayer.ErrTooLarge) || errors.Is(err, channellayer.ErrBrokerDown) {
+			t.Errorf("a send that is too large got %v", err)
+		}
+		if n := h.Stats().Unpublished; n != 2 {
+			t.Errorf("%d unpublished, expected 2", n)
+		}
+		b.fail.Store(nil)
+		time.Sleep(2 * time.Second)
+		groupSend(t, h, "kept", 2)
+		synctest.Wait()
+		expect(t, s, 2)
+		expect(t, late) // silent until it recovers
+		r, err := late.JoinFrom(t.Context(), "kept", channellayer.Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page, err := r.Next(t.Context()); err != nil || len(page) != 1 {
+			t.Errorf("recovered %v, %v", page, err)
+		}
+		groupSend(t, h, "kept", 3)
+		synctest.Wait()
+		expect(t, s, 3)
+		expect(t, late, 3)
+	})
+}
+
+// A member is told of a gap, and counted, when the log has dropped what the node lacks.
+func TestHistoryWithAGap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		h, b := lossyHub(t)
+		s := subscribe(t, h, "c", "kept")
+		b.losing.Store(true)
+		for i := range 150 {
+			groupSend(t, h, "kept", i)
+		}
+		b.losing.Store(false)
+		groupSend(t, h, "kept", 150)
+		synctest.Wait()
+		m, _ := s.Next()
+		if ev, ok := m.Layer(); !ok || ev.Gap != channellayer.GapTrimmed || ev.Group != "kept" || !ev.Up || m.Type != "layer.gap" {
+			t.Fatalf("got %v %q %+v, expected the news of a gap", m.Kind, m.Type, ev)
+		}
+		for i := 51; i <= 150; i++ { // the log has 100
+			if m, ok := s.Next(); !ok || number(t, m) != i {
+				t.Fatalf("got %v, %v, expected %d", m, ok, i)
+			}
+		}
+		expect(t, s)
+		if n := h.Stats().Gaps; n != 1 {
+			t.Errorf("%d gaps are counted, expected 1", n)
+		}
 	})
 }
 
