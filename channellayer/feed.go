@@ -34,14 +34,18 @@ type feed struct {
 	last     Position // of the entry that was delivered last, or is being delivered
 	count    uint64   // entries and gaps delivered: unlike offsets they start with the feed, and never go back
 	pending  []Entry
+	bytes    int        // of the envelopes that are pending
 	recent   []Position // read from the log, not yet seen to come as well
 	failures int        // readings in a row
 }
 
 var errPatience = errors.New("channellayer: the log did not answer in time")
 
-// feedBuffer is how many entries wait for their delivery, or for what is missing before them; more are read from the log when it is their turn.
-const feedBuffer = 256
+// How many entries, and how many bytes of them, wait for their delivery, or for what is missing before them; more are read from the log when it is their turn.
+const (
+	feedBuffer = 256
+	feedBytes  = 1 << 20
+)
 
 func newFeed(h *Hub, group string, keep Retention) *feed {
 	f := &feed{hub: h, name: group, subject: logSubject + Token(group), keep: keep, known: make(chan struct{})}
@@ -53,11 +57,12 @@ func newFeed(h *Hub, group string, keep Retention) *feed {
 func (f *feed) offer(e Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.pending) >= feedBuffer {
+	if len(f.pending) >= feedBuffer || len(f.pending) > 0 && f.bytes+len(e.Envelope) > feedBytes {
 		f.stale = true // the log has it
 		return
 	}
 	f.pending = append(f.pending, e)
+	f.bytes += len(e.Envelope)
 }
 
 // follow has the log read from where the feed is, because something may be missing.
@@ -117,6 +122,7 @@ func (f *feed) next() (t turn, read bool) {
 		}
 		e := f.pending[0]
 		f.pending[0] = Entry{}
+		f.bytes -= len(e.Envelope)
 		if f.pending = f.pending[1:]; len(f.pending) == 0 {
 			f.pending = nil
 		}
@@ -268,7 +274,7 @@ func (f *feed) retry() {
 func (f *feed) abandon() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.owned, f.pending, f.recent = false, nil, nil
+	f.owned, f.pending, f.bytes, f.recent = false, nil, 0, nil
 }
 
 // place returns up to which entry the feed has delivered, or is about to, and that delivery's number.

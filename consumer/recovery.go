@@ -26,7 +26,7 @@ type Recovered struct {
 // RenderPositioned, or "" on its first visit. What it missed is handled, once the calling
 // function has returned, as if it were sent now: broadcasts go to the client, events to
 // their handlers, and then what is new, in order, without a gap or a duplicate. It is
-// read in pages, so it may be long.
+// read in pages, and sent at the client's pace (Conn.SendContext), so it may be long.
 //
 // Call it from the connection's functions: from Connect, say, with a query parameter, or
 // from LayerChanged with ev.Group and ev.Position.String(), when the connection was too
@@ -111,11 +111,25 @@ func (s *session[C]) replay(ctx context.Context) (more bool, err error) {
 		return s.replay(ctx)
 	}
 	for _, m := range page {
-		if err := s.handleMail(ctx, m); err != nil {
+		if err := s.again(ctx, m); err != nil {
 			return true, err
 		}
 	}
 	return true, ignoreClosed(s.conn.Post(youHaveMail))
+}
+
+// again handles a message that was missed. A replay is for one client, so it goes at that client's pace: what comes meanwhile waits, and what has no room to wait is part
+// of the next recovery.
+func (s *session[C]) again(ctx context.Context, m *channellayer.Message) error {
+	if m.Kind != channellayer.KindBroadcast || s.conn.State() == protocol.StateConnecting {
+		return s.handleMail(ctx, m)
+	}
+	if form := s.form(m); form != nil {
+		if err := s.conn.SendContext(ctx, form); ctx.Err() == nil {
+			return ignoreClosed(err)
+		}
+	}
+	return nil
 }
 
 // Positioned is the form in which RenderPositioned sends a broadcast to clients with whole

@@ -207,3 +207,28 @@ func TestRecoveryWithoutTheBroker(t *testing.T) {
 		frames(t, late, "a", 0, 10)
 	})
 }
+
+// What was missed is sent at the client's pace, however little waits for it.
+func TestRecoveryOfASlowClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hub := historyHub(t, channellayer.Config{})
+		begin, err := hub.Recover(t.Context(), "room", channellayer.Position{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 250 {
+			if _, err := hub.Broadcast(t.Context(), "room", channellayer.Event{Type: "said", Value: fmt.Sprint("said", i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := communicator.WebSocket(t, roomApp(hub), "/?position="+begin.Position.String())
+		c.Queue = 3
+		if _, err := c.Connect(); err != nil {
+			t.Fatal(err)
+		}
+		if rec := answer(t, c); !rec.Exact {
+			t.Errorf("not exact: %+v", rec)
+		}
+		frames(t, c, "said", 0, 250)
+	})
+}

@@ -132,6 +132,14 @@ func (s *session[C]) sendHeld() error {
 // forward sends a broadcast to the client. All connections with this consumer and
 // framing get the same message, which is rendered and encoded once.
 func (s *session[C]) forward(m *channellayer.Message) error {
+	if shared := s.form(m); shared != nil {
+		return ignoreClosed(s.conn.Send(shared))
+	}
+	return nil
+}
+
+// form returns what a broadcast is to this connection, or nil if it has no form.
+func (s *session[C]) form(m *channellayer.Message) *protocol.Message {
 	f := form{table: &s.consumer.Broadcasts, framing: s.conn.scope.Framing()}
 	shared, err := channellayer.Rendering(m, f, func() (*protocol.Message, error) {
 		out, err := f.render(m)
@@ -144,7 +152,7 @@ func (s *session[C]) forward(m *channellayer.Message) error {
 		s.unhandled(m, err)
 		return nil
 	}
-	return ignoreClosed(s.conn.Send(shared))
+	return shared
 }
 
 func (s *session[C]) unhandled(m *channellayer.Message, err error) {
