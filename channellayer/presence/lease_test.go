@@ -240,7 +240,7 @@ func TestStoodStill(t *testing.T) {
 			if !sleeps {
 				sleeps = true
 				close(asleep)
-				time.Sleep(50 * time.Second) // holds up the tracker
+				<-time.After(50 * time.Second) // holds up the tracker
 			}
 		})
 		if err != nil {

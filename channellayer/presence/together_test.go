@@ -30,7 +30,7 @@ func TestLateNode(t *testing.T) {
 		others.Go(func() {
 			for i := range 100 {
 				all[0].track(nil, fmt.Sprint("late", i))
-				time.Sleep(5 * time.Millisecond)
+				<-time.After(5 * time.Millisecond)
 			}
 		})
 		w := all[2].watch()
