@@ -25,7 +25,8 @@ type Broker struct {
 	deliver  sync.WaitGroup
 	conn     atomic.Pointer[nats.Conn] // nil until the first connection
 	session  atomic.Pointer[session]   // nil until the first connection
-	keep     channellayer.Retention    // of the rules that there are; zero without history
+	now      func() time.Time
+	keep     channellayer.Retention // of the rules that there are; zero without history
 	closed   atomic.Bool
 
 	mu       sync.Mutex
@@ -61,7 +62,7 @@ func New(o Options) (*Broker, error) {
 		return nil, err
 	}
 	return &Broker{
-		options: o, subs: map[string]*nats.Subscription{}, incoming: make(chan *nats.Msg, waiting),
+		options: o, now: time.Now, subs: map[string]*nats.Subscription{}, incoming: make(chan *nats.Msg, waiting),
 		first: make(chan struct{}), over: make(chan struct{}), stop: make(chan struct{}),
 	}, nil
 }

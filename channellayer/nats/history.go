@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -142,7 +141,7 @@ func (l *logStream) top(ctx context.Context, stored string) (channellayer.Positi
 		at := channellayer.Position{}
 		if err == nil {
 			at = position(m, l.epoch, last)
-			if time.Since(stamp) < l.keeps.TopAge()/2 {
+			if l.now().Sub(stamp) < l.keeps.TopAge()/2 {
 				return at, nil
 			}
 		}

@@ -26,7 +26,8 @@ func launchDurable(t testing.TB) *program {
 	return launchProgram(t, "-c", config)
 }
 
-// The server is killed again and again under a thousand messages a second. Nothing that it acknowledged is missing anywhere, or comes twice.
+// The server is killed again and again under a thousand messages a second. Nothing that it acknowledged is missing anywhere, or comes twice. In a soak that takes longer, and the contracts are held by a
+// cluster too.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	length := 4 * time.Second
@@ -35,6 +36,8 @@ func TestSoak(t *testing.T) {
 		if length, err = time.ParseDuration(v); err != nil {
 			t.Fatalf("%s: %v", soakVariable, err)
 		}
+		t.Run("HistoryCluster", historyCluster)
+		t.Run("JobsCluster", jobsCluster)
 	}
 	p := launchDurable(t)
 	layertest.Crashes(t, layertest.Backend{

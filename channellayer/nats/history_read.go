@@ -21,7 +21,7 @@ func (l *logStream) read(ctx context.Context, subject string, keep channellayer.
 	if err != nil || limit == 0 {
 		return page, err
 	}
-	r := reading{keep: keep, from: from, oldest: time.Now().Add(-keep.Age), page: &page}
+	r := reading{keep: keep, from: from, oldest: l.now().Add(-keep.Age), page: &page}
 	ask := directGet{From: max(from, 1), Subject: stored, Bytes: pageBytes}
 	for len(page.Entries) < limit && !r.full() {
 		ask.Batch = limit - len(page.Entries)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -46,6 +47,7 @@ func (s *session) opened() { <-s.opening }
 // A logStream is the stream of all logs, as it was found in one session.
 type logStream struct {
 	conn   *nats.Conn
+	now    func() time.Time
 	name   string
 	prefix string // of its subjects, with the epoch
 	epoch  string
@@ -114,7 +116,7 @@ func (b *Broker) findLog(ctx context.Context, conn *nats.Conn, keep channellayer
 			return nil, fmt.Errorf("make the stream %q keep %d messages of a subject, for %v: %w", name, config.MaxMsgsPerSubject, config.MaxAge, err)
 		}
 	}
-	return &logStream{conn: conn, name: name, prefix: b.options.Prefix + logStored + epoch + ".", epoch: epoch, keeps: keep}, nil
+	return &logStream{conn: conn, now: b.now, name: name, prefix: b.options.Prefix + logStored + epoch + ".", epoch: epoch, keeps: keep}, nil
 }
 
 // newLog is the configuration of a stream for logs. Beside the entries of a group it keeps the place before them.
