@@ -39,7 +39,7 @@ func RequestID(c RequestIDConfig) protocol.Middleware {
 		Check:    fault,
 		Open: func(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn, inner protocol.Application) (protocol.Handler, error) {
 			id := conn.ID()
-			if peers.sent(scope, conn.Request().Client) {
+			if peers.sent(scope, conn.Client()) {
 				if sent, n := only(scope.Headers(), c.Header); n == 1 && isRequestID(sent) {
 					id = sent
 				}

@@ -37,7 +37,7 @@ func TraceContext(c TraceContextConfig) protocol.Middleware {
 		Check:    fault,
 		Open: func(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn, inner protocol.Application) (protocol.Handler, error) {
 			var t Trace
-			if scope.Protocol() == "channel" || peers.sent(scope, conn.Request().Client) {
+			if scope.Protocol() == "channel" || peers.sent(scope, conn.Client()) {
 				t = traceOf(scope.Headers())
 			}
 			t.newIDs()

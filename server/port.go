@@ -200,10 +200,10 @@ func (s *Server) handOver(c *conn) {
 }
 
 // over is called when the engine is done with a connection.
-func (p *port) over(req *protocol.Request) {
+func (p *port) over(c *protocol.Conn) {
 	key := ""
 	if p.limits.ConnectionsPerIP > 0 {
-		key = addressKey(req.Client.Addr())
+		key = addressKey(c.Client().Addr())
 	}
 	p.srv.mu.Lock()
 	defer p.srv.mu.Unlock()

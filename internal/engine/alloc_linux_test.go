@@ -39,7 +39,7 @@ func TestEchoAllocatesNothing(t *testing.T) {
 			e := engine.New(engine.Config{
 				Settings: &protocol.Settings{},
 				Poller:   c.poller,
-				Over:     func(*protocol.Request) { close(over) },
+				Over:     func(*protocol.Conn) { close(over) },
 			})
 			e.Serve(t.Context(), engine.Incoming{
 				Conn:    server,
@@ -116,7 +116,7 @@ func TestKeepLatestAllocatesNothing(t *testing.T) {
 			e := engine.New(engine.Config{
 				Settings: &protocol.Settings{},
 				Poller:   poller,
-				Over:     func(*protocol.Request) { close(over) },
+				Over:     func(*protocol.Conn) { close(over) },
 			})
 			h := &handler{}
 			e.Serve(t.Context(), engine.Incoming{

@@ -32,7 +32,7 @@ func eachWay(t *testing.T, cfg engine.Config, codec protocol.Codec, h func() *ha
 			t.Parallel()
 			cfg, over := cfg, make(chan struct{})
 			cfg.Settings = &protocol.Settings{}
-			cfg.Over = func(*protocol.Request) { close(over) }
+			cfg.Over = func(*protocol.Conn) { close(over) }
 			if name == "polled" {
 				cfg.Poller = newPoller(t)
 			}

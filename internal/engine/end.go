@@ -79,7 +79,7 @@ func (s *Stream) partOver() {
 	s.mu.Unlock()
 	if over {
 		s.engine.remove(s)
-		s.engine.cfg.Over(s.life.Conn().Request())
+		s.engine.cfg.Over(s.life.Conn())
 	}
 }
 

@@ -45,9 +45,9 @@ type Config struct {
 	// Poller runs the plain sockets among the connections without a goroutine each;
 	// nil is none, and the portable path for all.
 	Poller *Poller
-	// Over is told the request of each connection that is over: its handler had its
+	// Over is told of each connection that is over: its handler had its
 	// Disconnect and its socket is closed. Default: nobody.
-	Over func(*protocol.Request)
+	Over func(*protocol.Conn)
 	// OnStuck is told of a handler that outlived HandlerTimeout, with the stack of
 	// its goroutine, once per connection. Default: nobody.
 	OnStuck func(conn *protocol.Conn, stack []byte)
@@ -75,7 +75,7 @@ func (c Config) withDefaults() Config {
 		c.MaxPending = 1<<20 + 64<<10
 	}
 	if c.Over == nil {
-		c.Over = func(*protocol.Request) {}
+		c.Over = func(*protocol.Conn) {}
 	}
 	if c.OnStuck == nil {
 		c.OnStuck = func(*protocol.Conn, []byte) {}

@@ -36,7 +36,7 @@ func everyEnd(t *testing.T, poller *engine.Poller) {
 		CloseTimeout:     100 * time.Millisecond,
 		MaxQueued:        10 << 10,
 		Poller:           poller,
-		Over:             func(*protocol.Request) { served.Done() },
+		Over:             func(*protocol.Conn) { served.Done() },
 	})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

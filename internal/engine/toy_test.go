@@ -135,7 +135,7 @@ func serve(t *testing.T, app protocol.Application, codec protocol.Codec, edit ..
 		f(&cfg)
 	}
 	served := make(chan struct{})
-	cfg.Over = func(*protocol.Request) { close(served) }
+	cfg.Over = func(*protocol.Conn) { close(served) }
 	client, server := pipe()
 	p := &peer{half: client, t: t, r: bufio.NewReader(client), engine: engine.New(cfg), seen: seen, served: served}
 	go func() {

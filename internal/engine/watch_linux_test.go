@@ -144,7 +144,7 @@ func testReset(t *testing.T, phase string, poller *engine.Poller) {
 		h.message = func(ctx context.Context, _ string) error { return block(ctx) }
 	}
 	served := make(chan struct{})
-	cfg := engine.Config{Settings: &protocol.Settings{}, Poller: poller, Over: func(*protocol.Request) { close(served) }}
+	cfg := engine.Config{Settings: &protocol.Settings{}, Poller: poller, Over: func(*protocol.Conn) { close(served) }}
 	go func() {
 		engine.New(cfg).Serve(t.Context(), engine.Incoming{
 			Conn:    server,
