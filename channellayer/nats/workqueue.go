@@ -31,8 +31,7 @@ type JobStoreOptions struct {
 // A JobStore keeps the jobs of a workqueue.Queue in a JetStream stream of nats-server 2.11 or newer.
 //
 // A job is as durable as the stream: in files of a server with "sync_interval: always" it survives a crash of the machine, and with three Replicas the loss of one. Without that setting a crash of the
-// machine loses what came within the last two minutes; a crash of the server alone does not. A key that was enqueued once is known to the server's memory for as long as Limits.Window says; after a
-// restart it is known only of jobs that are still as they were enqueued.
+// machine loses what came within the last two minutes; a crash of the server alone does not.
 //
 // A job whose worker has died goes to the end of its channel. Put asks the server how full a channel is before it enqueues, so the capacity may be exceeded by as many jobs as are enqueued at the same moment.
 // Stats count a delayed job as a running one. If a process dies just while it buries or revives a job, that may be both dead and alive.

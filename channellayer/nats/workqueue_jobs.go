@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,38 +36,70 @@ func jobMessage(subject string, job *workqueue.Job, delay time.Duration) *nats.M
 	return m
 }
 
-// Put implements workqueue.Store.
+// Put implements workqueue.Store. A job that is enqueued once leaves a message with its key, which goes by itself. Until that is stored the server's own window for duplicates knows the key.
 func (s *JobStore) Put(ctx context.Context, job *workqueue.Job, delay time.Duration, once bool) (added bool, err error) {
 	fresh := *job
 	fresh.Attempt, fresh.Error = 0, ""
 	m := jobMessage(s.subject("jobs", job.Channel, rand.Text()), &fresh, delay)
+	key := ""
 	if once {
-		m.Header.Set(nats.MsgIdHdr, channellayer.Token(job.Channel)+"."+job.ID)
+		key = s.subject("keys", job.Channel, channellayer.Token(job.ID))
+		m.Header.Set(nats.MsgIdHdr, strings.TrimPrefix(key, s.options.Prefix))
 	}
 	err = s.call(ctx, "put a job", func(ctx context.Context, l *link) error {
 		free, err := s.reserve(ctx, l, job.Channel)
-		if err != nil {
-			return err
+		if err == nil && !free {
+			err = s.full(ctx, l, job.Channel, key)
 		}
-		full := &workqueue.FullError{Channel: job.Channel, Capacity: s.limits.Capacity}
-		if !free {
-			if !once {
-				return full
-			}
-			m.Header.Set(nats.ExpectedLastSubjSeqHdr, impossible) // only a job that is known is not refused
+		if err == nil {
+			added, err = s.put(ctx, l, m, key)
 		}
-		ack, err := store(ctx, l.conn, m)
-		if !free && wrongSequence(err) {
-			return full
+		if errors.Is(err, errKnown) {
+			return nil
 		}
-		added = !ack.Duplicate
 		return err
 	})
 	return added && err == nil, err
 }
 
-// impossible is a sequence that no message has.
-const impossible = "9007199254740991"
+// errKnown means that a job with this key was enqueued before.
+var errKnown = errors.New("the key is known")
+
+// full says why a job is not taken by a channel that is full.
+func (s *JobStore) full(ctx context.Context, l *link, channel, key string) error {
+	if key != "" {
+		switch _, _, _, err := fetchMsg(ctx, l.conn, l.stream, lastOf{key}); {
+		case err == nil:
+			return errKnown
+		case !errors.Is(err, jetstream.ErrMsgNotFound):
+			return err
+		}
+	}
+	return &workqueue.FullError{Channel: channel, Capacity: s.limits.Capacity}
+}
+
+// put stores a job, and its key if it has one.
+func (s *JobStore) put(ctx context.Context, l *link, m *nats.Msg, key string) (added bool, err error) {
+	if key == "" {
+		_, err := store(ctx, l.conn, m)
+		return err == nil, err
+	}
+	m.Header.Set(nats.ExpectedLastSubjSeqHdr, "0")
+	m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, key)
+	ack, err := store(ctx, l.conn, m)
+	switch {
+	case wrongSequence(err) || err == nil && ack.Duplicate:
+		return false, errKnown
+	case err != nil:
+		return false, err
+	}
+	window := max(s.limits.Window, time.Second).Truncate(time.Second)
+	if window < s.limits.Window {
+		window += time.Second // the server counts whole ones
+	}
+	_, err = store(ctx, l.conn, &nats.Msg{Subject: key, Header: nats.Header{jetstream.MsgTTLHeader: {window.String()}}})
+	return err == nil, err
+}
 
 // Settle implements workqueue.Store.
 func (s *JobStore) Settle(ctx context.Context, lease *workqueue.Lease, o workqueue.Outcome) error {

@@ -67,10 +67,11 @@ func (s *JobStore) newStream(name string) jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
 		Name:              name,
 		Description:       "Jobs under the prefix " + s.options.Prefix,
-		Subjects:          []string{s.options.Prefix + "jobs.>", s.options.Prefix + "dead.>"},
+		Subjects:          []string{s.options.Prefix + "jobs.>", s.options.Prefix + "dead.>", s.options.Prefix + "keys.>"},
 		MaxMsgsPerSubject: 1,
 		Duplicates:        max(s.limits.Window, 100*time.Millisecond), // the server's least
 		AllowDirect:       true,
+		AllowMsgTTL:       true,
 	}
 	s.stream.apply(&c)
 	return c
@@ -84,8 +85,8 @@ func checkJobs(c, want *jetstream.StreamConfig) error {
 		wrong = fmt.Sprintf("the subjects %q, expected %q", c.Subjects, want.Subjects)
 	case c.MaxMsgsPerSubject != 1 || c.MaxAge != 0 || c.MaxMsgs > 0:
 		wrong = fmt.Sprintf("%d messages of a subject, an age of %v and %d messages at most; expected one, and no limit otherwise", c.MaxMsgsPerSubject, c.MaxAge, c.MaxMsgs)
-	case !c.AllowDirect || c.DenyDelete || c.DenyPurge:
-		wrong = "no direct access (allow_direct), or messages may not be deleted"
+	case !c.AllowDirect || !c.AllowMsgTTL || c.DenyDelete || c.DenyPurge:
+		wrong = "no direct access (allow_direct), or no ages of messages (allow_msg_ttl), or they may not be deleted"
 	case c.Retention != jetstream.LimitsPolicy || c.Discard != jetstream.DiscardOld:
 		wrong = "another retention than limits, or does not discard the oldest"
 	case c.NoAck || c.Sealed || c.SubjectTransform != nil || len(c.Sources) > 0 || c.Mirror != nil:
