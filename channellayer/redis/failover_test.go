@@ -89,9 +89,10 @@ func failOver(t *testing.T, master, replica *server, group string, options redis
 	t.Logf("messages were stored again %v after the failover", time.Since(begin).Round(time.Millisecond))
 	stop()
 	senders.Wait()
+	stayed.finish(t, ctx, hubs[0], group)
 	final := finalHistoryOf(t, ctx, hubs[0], group)
 	positions.check(t, ctx, hubs, group, final)
-	stayed.check(t, ctx, final)
+	stayed.check(t, final)
 }
 
 // historyHubs returns two nodes whose groups have a history that is long enough for everything.
@@ -151,10 +152,7 @@ func (k *marks) check(t *testing.T, ctx context.Context, hubs [2]*channellayer.H
 	exact, lost := 0, 0
 	for i := 0; i < len(k.all); i += 5 {
 		p := k.all[i].Position
-		r, err := hubs[i%2].Recover(ctx, group, p)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := recovery(t, ctx, hubs[i%2], group, p)
 		at, kept := final.index[p]
 		switch {
 		case r.Recovered != kept:
@@ -184,15 +182,26 @@ type finalHistory struct {
 
 func finalHistoryOf(t *testing.T, ctx context.Context, h *channellayer.Hub, group string) finalHistory {
 	t.Helper()
-	r, err := h.Recover(ctx, group, channellayer.Position{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := recovery(t, ctx, h, group, channellayer.Position{})
 	f := finalHistory{messages: readAll(t, ctx, r), index: map[channellayer.Position]int{}}
 	for i, m := range f.messages {
 		f.index[m.Position] = i
 	}
 	return f
+}
+
+// recovery is Recover, as soon as the node has found the new master.
+func recovery(t *testing.T, ctx context.Context, h *channellayer.Hub, group string, after channellayer.Position) *channellayer.Recovery {
+	t.Helper()
+	for {
+		r, err := h.Recover(ctx, group, after)
+		switch {
+		case err == nil:
+			return r
+		case !errors.Is(err, channellayer.ErrBrokerDown) || !sleep(ctx, 20*time.Millisecond):
+			t.Fatal(err)
+		}
+	}
 }
 
 func readAll(t *testing.T, ctx context.Context, r *channellayer.Recovery) []mark {
@@ -240,24 +249,48 @@ func stay(t *testing.T, ctx context.Context, h *channellayer.Hub, group string) 
 	return &stayer{sub: sub, runs: make([][]mark, 1)}
 }
 
-// check reads what came, up to the end of the history. Each run is what the log had at the time, without a gap, and the last one is the end of what it has now.
-func (s *stayer) check(t *testing.T, ctx context.Context, final finalHistory) {
+// finish reads what came, until one of the messages comes that are sent now. The node may come back to the new master late, so the first of these may be among those that it was told it lacks.
+func (s *stayer) finish(t *testing.T, ctx context.Context, from *channellayer.Hub, group string) {
 	t.Helper()
-	end := final.messages[len(final.messages)-1]
-	for run := s.runs[0]; len(run) == 0 || run[len(run)-1] != end; run = s.runs[len(s.runs)-1] {
-		m, err := s.sub.Receive(ctx)
-		if err != nil {
-			t.Fatalf("after %v: %v", run, err)
+	for next := time.Now(); ; {
+		if !time.Now().Before(next) {
+			_, err := from.GroupSend(ctx, group, channellayer.Event{Type: "t", Value: "end"})
+			if err != nil && !errors.Is(err, channellayer.ErrUnconfirmed) {
+				t.Fatal(err)
+			}
+			next = time.Now().Add(200 * time.Millisecond)
 		}
-		ev, layer := m.Layer()
+		waiting, cancel := context.WithDeadline(ctx, next)
+		m, err := s.sub.Receive(waiting)
+		cancel()
 		switch {
-		case layer && ev.Gap != channellayer.GapNone:
-			s.gaps = append(s.gaps, ev.Gap)
-			s.runs = append(s.runs, nil)
-		case !layer:
-			s.runs[len(s.runs)-1] = append(run, markOf(t, m))
+		case ctx.Err() != nil:
+			t.Fatalf("a member who stayed does not get what is sent now: %v", ctx.Err())
+		case err == nil && s.take(t, m):
+			return
 		}
 	}
+}
+
+// take notes a message, and reports whether it is one of the last.
+func (s *stayer) take(t *testing.T, m *channellayer.Message) bool {
+	t.Helper()
+	if ev, ok := m.Layer(); ok {
+		if ev.Gap != channellayer.GapNone {
+			s.gaps = append(s.gaps, ev.Gap)
+			s.runs = append(s.runs, nil)
+		}
+		return false
+	}
+	last := len(s.runs) - 1
+	got := markOf(t, m)
+	s.runs[last] = append(s.runs[last], got)
+	return got.text == "end"
+}
+
+// check expects each run to be without a gap, the last one to be a part of what the history has now, and the loss of its end to have been told once.
+func (s *stayer) check(t *testing.T, final finalHistory) {
+	t.Helper()
 	for i, run := range s.runs {
 		for k := 1; k < len(run); k++ {
 			if run[k].Offset != run[k-1].Offset+1 {
@@ -266,8 +299,8 @@ func (s *stayer) check(t *testing.T, ctx context.Context, final finalHistory) {
 		}
 	}
 	last := s.runs[len(s.runs)-1]
-	if at := len(final.messages) - len(last); at < 0 || !slices.Equal(last, final.messages[at:]) {
-		t.Errorf("what came last, %d messages, is not the end of the history", len(last))
+	if at, ok := final.index[last[0].Position]; !ok || at+len(last) > len(final.messages) || !slices.Equal(last, final.messages[at:at+len(last)]) {
+		t.Errorf("what came last, %d messages, is not in the history", len(last))
 	}
 	if !slices.Equal(s.gaps, []channellayer.Gap{channellayer.GapLost}) {
 		t.Errorf("a member who stayed was told of the gaps %v, expected that the end was lost once", s.gaps)
