@@ -157,7 +157,11 @@ func (s *suite) continues(sub *channellayer.Subscription, next, end int) {
 		}
 		next++
 	}
-	s.empty(sub)
+	for m, ok := sub.Next(); ok; m, ok = sub.Next() {
+		if ev, layer := m.Layer(); !layer || ev.Gap != channellayer.GapNone { // that the layer is up may come last
+			s.Fatalf("got %v %q %s %+v, expected nothing more", m.Kind, m.Type, m.Payload, ev)
+		}
+	}
 }
 
 // historyJoinedWhileDown: who joins without the server gets what is sent when it is back.
