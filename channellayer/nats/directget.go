@@ -13,10 +13,11 @@ import (
 
 // A directGet asks for messages of a subject from a sequence on, in one request. Any server that has the stream may answer, also one that is behind.
 type directGet struct {
-	From    uint64 `json:"seq"`
-	Subject string `json:"next_by_subj"`
-	Batch   int    `json:"batch"`
-	Bytes   int    `json:"max_bytes"`
+	From    uint64     `json:"seq,omitempty"`
+	Since   *time.Time `json:"start_time,omitempty"` // instead of From
+	Subject string     `json:"next_by_subj"`
+	Batch   int        `json:"batch"`
+	Bytes   int        `json:"max_bytes"`
 }
 
 // A batchMsg is a message as such an answer has it.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -131,24 +132,25 @@ func (l *logStream) place(ctx context.Context, stored string, last uint64, at ch
 	return at, err
 }
 
-// top returns the position of the newest entry of a log. It asks the stream's leader, since the others may not know it yet. An old one is stored again, as a place, before the stream forgets it.
-func (l *logStream) top(ctx context.Context, stored string) (channellayer.Position, error) {
+// top returns the position of the newest entry of a log, and whether it is no older than that. It asks the stream's leader, since the others may not know it yet. An old one is stored
+// again, as a place, before the stream forgets it.
+func (l *logStream) top(ctx context.Context, stored string, oldest time.Time) (at channellayer.Position, fresh bool, err error) {
 	for {
 		m, last, stamp, err := fetchMsg(ctx, l.conn, l.name, lastOf{stored})
 		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return channellayer.Position{}, err
+			return channellayer.Position{}, false, err
 		}
-		at := channellayer.Position{}
 		if err == nil {
 			at = position(m, l.epoch, last)
 			if l.now().Sub(stamp) < l.keeps.TopAge()/2 {
-				return at, nil
+				return at, !isPlace(m) && !stamp.Before(oldest), nil
 			}
 		}
 		at, err = l.place(ctx, stored, last, at)
 		if !wrongSequence(err) {
-			return at, err
+			return at, false, err
 		}
+		at = channellayer.Position{}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,9 +82,11 @@ func historyCluster(t *testing.T) {
 			return newBroker(t, nats.Options{URL: all, History: nats.StreamOptions{Replicas: 3}})
 		},
 		Stop: func(*testing.T) {
-			for _, s := range servers {
-				s.stop()
+			var all sync.WaitGroup
+			for _, s := range servers { // at once, or nodes are up again on the next one
+				all.Go(s.stop)
 			}
+			all.Wait()
 		},
 		Start: func(*testing.T) {
 			for _, s := range servers {

@@ -16,12 +16,13 @@ var errStale = errors.New("nats: a server of the stream is behind the others for
 // read reads a page.
 func (l *logStream) read(ctx context.Context, subject string, keep channellayer.Retention, from uint64, limit int) (channellayer.Page, error) {
 	stored := l.subject(subject)
-	top, err := l.top(ctx, stored)
+	oldest := l.now().Add(-keep.Age)
+	top, fresh, err := l.top(ctx, stored, oldest)
 	page := channellayer.Page{Top: top}
-	if err != nil || limit == 0 {
+	if err != nil || limit == 0 || !fresh {
 		return page, err
 	}
-	r := reading{keep: keep, from: from, oldest: l.now().Add(-keep.Age), page: &page}
+	r := reading{keep: keep, oldest: oldest, page: &page}
 	ask := directGet{From: max(from, 1), Subject: stored, Bytes: pageBytes}
 	for len(page.Entries) < limit && !r.full() {
 		ask.Batch = limit - len(page.Entries)
@@ -32,68 +33,71 @@ func (l *logStream) read(ctx context.Context, subject string, keep channellayer.
 		page.More = false
 		for _, m := range batch {
 			r.take(m, top.Epoch)
-			ask.From, page.More = m.sequence+1, m.behind > 0
+			ask.From, ask.Since, page.More = m.sequence+1, nil, m.behind > 0
 		}
-		if page.More {
-			continue
+		switch {
+		case page.More:
+			err = l.skip(ctx, &r, &ask, batch[len(batch)-1])
+		case ask.From > top.Offset:
+			return r.end(), nil
+		case !pause(ctx): // the leader has more
+			err = errors.Join(errStale, ctx.Err())
 		}
-		if ask.From > top.Offset {
-			break
-		}
-		if !pause(ctx) { // the leader has more
-			return page, errors.Join(errStale, ctx.Err())
+		if err != nil {
+			return page, err
 		}
 	}
-	r.end()
-	if n := len(page.Entries); n > 0 && page.Entries[n-1].Offset > top.Offset {
-		page.Top = page.Entries[n-1].Position
+	return r.end(), nil
+}
+
+// skip goes on behind what is not to be seen: what is too old by its time, and what is too much, which the stream keeps for the sake of other groups, by dropping it.
+func (l *logStream) skip(ctx context.Context, r *reading, ask *directGet, last batchMsg) error {
+	const little = 256
+	switch {
+	case last.at.Before(r.oldest):
+		ask.From, ask.Since = 0, &r.oldest
+	case last.behind >= uint64(r.keep.Size)+little:
+		if err := purge(ctx, l.conn, l.name, ask.Subject, r.keep.Size); err != nil {
+			return err
+		}
+	default:
+		return nil
 	}
-	return page, nil
+	r.before = channellayer.Position{}
+	return nil
 }
 
 // A reading is a page on its way.
 type reading struct {
 	keep   channellayer.Retention
-	from   uint64
 	oldest time.Time
 	page   *channellayer.Page
 
-	before uint64              // sequence of the message before the next one
-	known  bool                // before is right
-	place  *channellayer.Entry // the place before the first entry, if that was asked for
+	before channellayer.Position // of the message before the next one, also if that is not to be seen; zero if it is not known
 	bytes  int
 }
 
 func (r *reading) full() bool { return r.bytes >= pageBytes && len(r.page.Entries) > 1 }
 
-// take adds a message to the page if it is to be seen. The place before the first entry is no entry, but for who asks for it by its offset, as long as
-// nothing is missing behind it.
-func (r *reading) take(m batchMsg, epoch string) {
-	at := position(m.Msg, epoch, m.sequence)
-	e := channellayer.Entry{Position: at, Previous: m.sequence - 1, Envelope: m.Data}
-	if r.known {
-		e.Previous = r.before
+// end returns the page.
+func (r *reading) end() channellayer.Page {
+	if n := len(r.page.Entries); n > 0 && r.page.Entries[n-1].Offset > r.page.Top.Offset {
+		r.page.Top = r.page.Entries[n-1].Position
 	}
-	r.before, r.known = m.sequence, true
-	if isPlace(m.Msg) {
-		if r.from == at.Offset {
-			r.place = &e
-		}
-		return
-	}
-	if m.behind >= uint64(r.keep.Size) || m.at.Before(r.oldest) {
-		r.place = nil
-		return
-	}
-	r.end()
-	r.page.Entries = append(r.page.Entries, e)
-	r.bytes += len(m.Data)
+	return *r.page
 }
 
-// end adds the place before the first entry.
-func (r *reading) end() {
-	if r.place != nil {
-		r.page.Entries = append(r.page.Entries, *r.place)
-		r.place = nil
+// take adds a message to the page if it is an entry, and to be seen.
+func (r *reading) take(m batchMsg, epoch string) {
+	before := r.before
+	r.before = position(m.Msg, epoch, m.sequence)
+	if isPlace(m.Msg) || m.behind >= uint64(r.keep.Size) || m.at.Before(r.oldest) {
+		return
 	}
+	e := channellayer.Entry{Position: r.before, Previous: before.Offset, PreviousTag: before.Tag, Envelope: m.Data}
+	if before.IsZero() {
+		e.Previous = m.sequence - 1
+	}
+	r.page.Entries = append(r.page.Entries, e)
+	r.bytes += len(m.Data)
 }

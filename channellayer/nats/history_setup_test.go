@@ -256,3 +256,43 @@ func TestSilentGroup(t *testing.T) {
 	recovers(t, h, last, channellayer.GapNone, 2, 3)
 	recovers(t, h, channellayer.Position{}, channellayer.GapNoPosition, 2, 3)
 }
+
+// A group that keeps less than another one, or for less long, is read without what the stream has beyond that.
+func TestStreamKeepsMore(t *testing.T) {
+	t.Parallel()
+	s := launch(t, jetStream(t))
+	large, err := logHub(t, s.url(), channellayer.History{Size: 10_000, Age: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := logHub(t, s.url(), channellayer.History{Size: 3, Age: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 500 {
+		say(t, large, n)
+	}
+	now := time.Now().Add(time.Minute)
+	last := say(t, large, 500)
+	b := open(t, s.url())
+	nats.SetClock(b, func() time.Time { return now })
+	brief, err := channellayer.New(channellayer.Config{Broker: b, History: []channellayer.History{{Pattern: "*", Size: 10_000, Age: time.Minute}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer brief.Close()
+	recovers(t, brief, channellayer.Position{}, channellayer.GapNoPosition, 500)
+	recovers(t, large, channellayer.Position{}, channellayer.GapNoPosition, numbers(0, 501)...)
+	recovers(t, small, channellayer.Position{}, channellayer.GapNoPosition, 498, 499, 500)
+	say(t, large, 501)
+	recovers(t, small, last, channellayer.GapNone, 501)
+	recovers(t, large, channellayer.Position{}, channellayer.GapNoPosition, 498, 499, 500, 501)
+}
+
+func numbers(from, to int) []int {
+	var all []int
+	for n := from; n < to; n++ {
+		all = append(all, n)
+	}
+	return all
+}

@@ -178,3 +178,21 @@ type (
 		Sequence uint64 `json:"seq"`
 	}
 )
+
+// purge drops the messages of subjects, but for the newest.
+func purge(ctx context.Context, conn *nats.Conn, stream, subject string, keep int) error {
+	answer, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.PURGE."+stream, fmt.Appendf(nil, `{"filter":%q,"keep":%d}`, subject, keep))
+	if err != nil {
+		return err
+	}
+	var done struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(answer.Data, &done); err != nil {
+		return err
+	}
+	if done.Error != nil {
+		return done.Error
+	}
+	return nil
+}

@@ -187,11 +187,7 @@ func (s *JobStore) bury(ctx context.Context, l *link, t token, job *workqueue.Jo
 	if err := l.remove(ctx, t.sequence); err != nil {
 		return err
 	}
-	stream, err := l.js.Stream(ctx, l.stream)
-	if err != nil {
-		return nil //nolint:nilerr // it is buried; the next one makes room
-	}
-	_ = stream.Purge(ctx, jetstream.WithPurgeSubject(s.subject("dead", job.Channel, ">")), jetstream.WithPurgeKeep(uint64(s.limits.Dead)))
+	_ = purge(ctx, l.conn, l.stream, s.subject("dead", job.Channel, ">"), s.limits.Dead) // or the next one makes room
 	return nil
 }
 
