@@ -45,7 +45,7 @@ gobench: ## the Go benchmarks
 soak: ## look for rare failures: the tests twenty times over, a million connections, a minute of crashes, a minute of fuzzing each
 	go test -race -shuffle=on -count=20 $(PACKAGES)
 	PORTICO_SOAK=1000000 go test -timeout=3h -run='^TestSoak$$' -v ./server
-	PORTICO_SOAK=1m go test -race -timeout=10m -run='^TestSoak$$' -v ./channellayer/redis
+	PORTICO_SOAK=1m go test -race -timeout=10m -run='^TestSoak$$' -v ./channellayer/redis ./channellayer/nats
 	scripts/fuzz.sh 1m
 
 fmt: $(LINT) ## format the code

@@ -69,6 +69,7 @@ func (s *JobStore) newStream(name string) jetstream.StreamConfig {
 		Description:       "Jobs under the prefix " + s.options.Prefix,
 		Subjects:          []string{s.options.Prefix + "jobs.>", s.options.Prefix + "dead.>", s.options.Prefix + "keys.>"},
 		MaxMsgsPerSubject: 1,
+		Discard:           jetstream.DiscardNew,
 		Duplicates:        max(s.limits.Window, 100*time.Millisecond), // the server's least
 		AllowDirect:       true,
 		AllowMsgTTL:       true,
@@ -87,8 +88,8 @@ func checkJobs(c, want *jetstream.StreamConfig) error {
 		wrong = fmt.Sprintf("%d messages of a subject, an age of %v and %d messages at most; expected one, and no limit otherwise", c.MaxMsgsPerSubject, c.MaxAge, c.MaxMsgs)
 	case !c.AllowDirect || !c.AllowMsgTTL || c.DenyDelete || c.DenyPurge:
 		wrong = "no direct access (allow_direct), or no ages of messages (allow_msg_ttl), or they may not be deleted"
-	case c.Retention != jetstream.LimitsPolicy || c.Discard != jetstream.DiscardOld:
-		wrong = "another retention than limits, or does not discard the oldest"
+	case c.Retention != jetstream.LimitsPolicy || c.Discard != jetstream.DiscardNew || c.DiscardNewPerSubject:
+		wrong = "another retention than limits, or does not discard what is new"
 	case c.NoAck || c.Sealed || c.SubjectTransform != nil || len(c.Sources) > 0 || c.Mirror != nil:
 		wrong = "no_ack, sealed, a subject transform, sources or a mirror"
 	}

@@ -124,6 +124,33 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// A stream that has as many bytes as it may takes no more jobs, and keeps those that it has.
+func TestFullStream(t *testing.T) {
+	t.Parallel()
+	s := launch(t, jetStream(t))
+	store := newJobStore(t, nats.JobStoreOptions{URL: s.url(), Stream: nats.StreamOptions{MaxBytes: 10_000}})
+	q, err := workqueue.New(workqueue.Config{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for err == nil {
+		if _, err = q.Enqueue(t.Context(), "c", channellayer.Event{Type: "t", Value: strings.Repeat("x", 1000)}); err == nil {
+			kept++
+		}
+	}
+	if st, errStats := q.Stats(t.Context(), "c"); errStats != nil || st.Waiting != kept || kept < 5 || !strings.Contains(err.Error(), "maximum bytes") {
+		t.Errorf("%d jobs were taken, then %v; %+v are left (%v)", kept, err, st, errStats)
+	}
+	leases, err := q.Take(t.Context(), "c", 1)
+	if err != nil || len(leases) != 1 {
+		t.Fatalf("%d jobs, %v", len(leases), err)
+	}
+	if err := q.Settle(t.Context(), leases[0], workqueue.Outcome{}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestJobStoreOptions(t *testing.T) {
 	t.Parallel()
 	for want, o := range map[string]nats.JobStoreOptions{
