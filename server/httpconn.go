@@ -28,9 +28,9 @@ type httpConn struct {
 	inHead        bool      // a request's head is being read
 	slowHead      bool      // and did not come in one piece
 
-	detached bool // what fasthttp has read is all that it gets
-	upgraded bool // it becomes a WebSocket, which closes it
-	request  *protocol.Request
+	detached bool              // what fasthttp has read is all that it gets
+	upgraded bool              // it becomes a WebSocket, which closes it
+	request  *protocol.Request // of what it becomes in place, else nil
 	codec    protocol.Codec
 	hijacked bool        // fasthttp gave it to a handler, perhaps for that
 	ended    atomic.Bool // nothing more comes
@@ -141,8 +141,8 @@ func (h *httpConn) Read(p []byte) (int, error) {
 func (h *httpConn) Write(p []byte) (n int, err error) {
 	switch {
 	case h.polled == nil:
-	case h.upgraded:
-		return len(p), nil // the codec answers
+	case h.request != nil:
+		return len(p), nil // fasthttp's answer to an upgrade in place: the codec has its own
 	case h.holds(len(p)):
 		h.held = append(h.held, p...)
 		return len(p), nil

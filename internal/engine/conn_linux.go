@@ -190,8 +190,8 @@ func (c *Conn) Runners() *mailbox.Runners { return &c.set.runners }
 func (c *Conn) Fill(buf []byte, most int) (filled []byte, full bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	ended := c.seen&sigHangup != 0
-	c.seen = 0
+	c.seen &= sigHangup // of the end there is no second event
+	ended := c.seen != 0
 	for len(buf) < most {
 		if c.d == nil {
 			return buf, false, net.ErrClosed

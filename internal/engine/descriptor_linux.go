@@ -106,10 +106,11 @@ func (d *descriptor) read(s *Stream, sig mailbox.Signals) {
 	if in.fresh {
 		in.fresh = false
 		s.decode(in)
-		if s.isFinishing() {
-			d.in = in.park()
-			return
+		d.in = in.park()
+		if !s.isFinishing() {
+			s.box.Wake(sig) // what came since is behind what was posted meanwhile
 		}
+		return
 	}
 	for budget := largeBuffer; ; {
 		space := in.space()
