@@ -159,7 +159,11 @@ func position(m *nats.Msg, epoch string, sequence uint64) channellayer.Position 
 	if at, err := channellayer.ParsePosition(m.Header.Get(headerPlace)); err == nil && at.Epoch == epoch {
 		return at
 	}
-	return channellayer.Position{Epoch: epoch, Offset: sequence, Tag: m.Header.Get(headerTag)}
+	tag := m.Header.Get(headerTag)
+	if !goodPart.MatchString(tag) { // somebody else has put it there; it is an entry that no node can read
+		tag = "0"
+	}
+	return channellayer.Position{Epoch: epoch, Offset: sequence, Tag: tag}
 }
 
 // isPlace reports whether a message in a log is no entry.
@@ -168,12 +172,11 @@ func isPlace(m *nats.Msg) bool { return len(m.Header.Values(headerPlace)) > 0 }
 // entry delivers what the stream of the logs has published. Anything else is not from there.
 func (b *Broker) entry(subject string, m *nats.Msg) {
 	stored, ours := strings.CutPrefix(m.Header.Get("Nats-Subject"), b.options.Prefix+logStored)
-	epoch, _, ok := strings.Cut(stored, ".")
+	epoch, _, _ := strings.Cut(stored, ".")
 	offset, err1 := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
 	previous, err2 := strconv.ParseUint(m.Header.Get("Nats-Last-Sequence"), 10, 64)
-	if !ours || !ok || err1 != nil || err2 != nil || isPlace(m) {
+	if !ours || !goodPart.MatchString(epoch) || offset == 0 || err1 != nil || err2 != nil || previous >= offset || isPlace(m) {
 		return
 	}
-	at := channellayer.Position{Epoch: epoch, Offset: offset, Tag: m.Header.Get(headerTag)}
-	b.receiver.Entry(subject, channellayer.Entry{Position: at, Previous: previous, Envelope: m.Data})
+	b.receiver.Entry(subject, channellayer.Entry{Position: position(m, epoch, offset), Previous: previous, Envelope: m.Data})
 }

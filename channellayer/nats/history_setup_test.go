@@ -1,6 +1,7 @@
 package nats_test
 
 import (
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -295,4 +296,70 @@ func numbers(from, to int) []int {
 		all = append(all, n)
 	}
 	return all
+}
+
+// What the server, or the stream, can never take is told apart from what it cannot take now.
+func TestTooLargeForTheLog(t *testing.T) {
+	t.Parallel()
+	s := launch(t, jetStream(t))
+	h, err := logHub(t, s.url(), anHour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(size int) {
+		t.Helper()
+		_, err := h.GroupSend(t.Context(), "g", channellayer.Event{Type: "t", Value: strings.Repeat("x", size)})
+		if !errors.Is(err, channellayer.ErrTooLarge) || errors.Is(err, channellayer.ErrBrokerDown) {
+			t.Errorf("%d bytes: %v, expected ErrTooLarge", size, err)
+		}
+	}
+	refused(8 << 20)
+	js := manage(t, s.url())
+	stream, err := js.Stream(t.Context(), "portico~history")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.MaxMsgSize = 10_000
+	if _, err := js.UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	refused(10_000)
+	say(t, h, 1)
+}
+
+// What somebody else puts into a log has its place there, and is nobody's message.
+func TestForeignEntries(t *testing.T) {
+	t.Parallel()
+	s := launch(t, jetStream(t))
+	h, err := logHub(t, s.url(), anHour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := h.Subscribe("c", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sub.Join(t.Context(), "g"); err != nil {
+		t.Fatal(err)
+	}
+	first := say(t, h, 1)
+	if _, err := manage(t, s.url()).Publish(t.Context(), "portico.log."+first.Epoch+".g", []byte("foreign")); err != nil {
+		t.Fatal(err)
+	}
+	recovers(t, h, first, channellayer.GapNone)
+	say(t, h, 2)
+	recovers(t, h, first, channellayer.GapNone, 2)
+	for want := 1; want <= 2; want++ {
+		m, err := sub.Receive(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := channellayer.Value[int](m); err != nil || n != want {
+			t.Errorf("got %v %q (%v), expected %d", m.Kind, m.Type, err, want)
+		}
+	}
+	if stray := h.Stats().Stray; stray == 0 {
+		t.Error("nothing was counted as stray")
+	}
 }

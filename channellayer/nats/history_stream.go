@@ -135,7 +135,8 @@ func (b *Broker) newLog(name, epoch string, keep channellayer.Retention) jetstre
 	return c
 }
 
-var goodEpoch = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
+// goodPart is what an epoch and a tag are made of.
+var goodPart = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
 
 // checkLog returns the epoch of a stream that somebody has made, or says what is wrong with it.
 func (b *Broker) checkLog(c *jetstream.StreamConfig) (epoch string, err error) {
@@ -146,7 +147,7 @@ func (b *Broker) checkLog(c *jetstream.StreamConfig) (epoch string, err error) {
 	want := b.newLog(c.Name, epoch, channellayer.Retention{})
 	wrong := ""
 	switch {
-	case !goodEpoch.MatchString(epoch):
+	case !goodPart.MatchString(epoch):
 		wrong = fmt.Sprintf("the subjects %q, expected one such as %q", c.Subjects, b.newLog(c.Name, newEpoch(), b.keep).Subjects[0])
 	case c.RePublish == nil || *c.RePublish != *want.RePublish:
 		wrong = fmt.Sprintf("no republishing from %q to %q", want.RePublish.Source, want.RePublish.Destination)

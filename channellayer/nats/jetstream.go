@@ -109,6 +109,9 @@ func storeOnce(ctx context.Context, conn *nats.Conn, m *nats.Msg) (pubAck, error
 	if err := json.Unmarshal(answer.Data, &ack); err != nil {
 		return pubAck{}, fmt.Errorf("the stream answered what it never does: %w", err)
 	}
+	if ack.Error != nil && ack.Error.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum {
+		return pubAck{}, fmt.Errorf("%w: it has %d bytes, and the stream takes less", channellayer.ErrTooLarge, len(m.Data))
+	}
 	if ack.Error != nil {
 		return pubAck{}, ack.Error
 	}

@@ -89,6 +89,9 @@ func NewJobStore(o JobStoreOptions) (*JobStore, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := o.Stream.check("Stream"); err != nil {
+		return nil, err
+	}
 	common, err := Options{URL: o.URL, Prefix: o.Prefix, Client: o.Client}.withDefaults()
 	if err != nil {
 		return nil, err
@@ -96,12 +99,12 @@ func NewJobStore(o JobStoreOptions) (*JobStore, error) {
 	return &JobStore{
 		options: common, stream: o.Stream, limits: limits,
 		dialing: make(chan struct{}, 1), over: make(chan struct{}), gone: make(chan struct{}),
-	}, o.Stream.check("Stream")
+	}, nil
 }
 
 // connect returns the link, and makes the connection if there is none.
 func (s *JobStore) connect(ctx context.Context) (*link, error) {
-	if l := s.link.Load(); l != nil {
+	if l, err := s.linked(); err == nil {
 		return l, nil
 	}
 	select {
@@ -113,11 +116,8 @@ func (s *JobStore) connect(ctx context.Context) (*link, error) {
 	s.mu.Lock()
 	conn := s.conn
 	s.mu.Unlock()
-	switch {
-	case s.link.Load() != nil:
-		return s.link.Load(), nil
-	case conn != nil: // it connects again by itself
-		return nil, errAway
+	if conn != nil { // it connects again by itself
+		return s.linked()
 	}
 	conn, err := nats.Connect(s.options.URL, append(s.options.lasting(),
 		nats.ReconnectHandler(s.connected), nats.DisconnectErrHandler(s.disconnected), nats.ClosedHandler(func(*nats.Conn) { close(s.gone) }))...)
@@ -134,7 +134,14 @@ func (s *JobStore) connect(ctx context.Context) (*link, error) {
 		return nil, workqueue.ErrClosed
 	}
 	s.connected(conn)
-	return s.link.Load(), nil
+	return s.linked()
+}
+
+func (s *JobStore) linked() (*link, error) {
+	if l := s.link.Load(); l != nil {
+		return l, nil
+	}
+	return nil, errAway
 }
 
 func (s *JobStore) connected(conn *nats.Conn) {

@@ -137,20 +137,21 @@ var errGone = errors.New("the message has gone")
 
 // replace stores a message in place of a job's.
 func (l *link) replace(ctx context.Context, t token, m *nats.Msg) error {
-	return l.storeIf(ctx, m, t.subject, t.sequence)
+	_, err := l.storeIf(ctx, m, t.subject, t.sequence)
+	return err
 }
 
-// storeIf stores a message if the last one of a subject, its own or another one, is still this.
-func (l *link) storeIf(ctx context.Context, m *nats.Msg, subject string, last uint64) error {
+// storeIf stores a message if the last one of a subject, its own or another one, is still this, and returns its sequence.
+func (l *link) storeIf(ctx context.Context, m *nats.Msg, subject string, last uint64) (sequence uint64, err error) {
 	m.Header.Set(nats.ExpectedLastSubjSeqHdr, strconv.FormatUint(last, 10))
 	if subject != m.Subject {
 		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, subject)
 	}
-	_, err := store(ctx, l.conn, m)
+	ack, err := store(ctx, l.conn, m)
 	if wrongSequence(err) {
-		return errGone
+		err = errGone
 	}
-	return err
+	return ack.Sequence, err
 }
 
 // remove deletes a message. Only one caller can do that.
@@ -181,10 +182,14 @@ func (l *link) remove(ctx context.Context, sequence uint64) error {
 // bury stores a dead job, and removes the one that was alive.
 func (s *JobStore) bury(ctx context.Context, l *link, t token, job *workqueue.Job) error {
 	grave := jobMessage(s.subject("dead", job.Channel, channellayer.Token(job.ID), rand.Text()), job, 0)
-	if err := l.storeIf(ctx, grave, t.subject, t.sequence); err != nil {
+	sequence, err := l.storeIf(ctx, grave, t.subject, t.sequence)
+	if err != nil {
 		return err
 	}
 	if err := l.remove(ctx, t.sequence); err != nil {
+		if errors.Is(err, errGone) { // somebody else has got it since
+			_ = l.remove(ctx, sequence)
+		}
 		return err
 	}
 	_ = purge(ctx, l.conn, l.stream, s.subject("dead", job.Channel, ">"), s.limits.Dead) // or the next one makes room

@@ -73,7 +73,8 @@ func (s *JobStore) Revive(ctx context.Context, channel, id string) error {
 			return err
 		}
 		job.Attempt, job.Error = 0, ""
-		return l.storeIf(ctx, jobMessage(s.subject("jobs", channel, rand.Text()), job, 0), grave.Subject, sequence)
+		_, err = l.storeIf(ctx, jobMessage(s.subject("jobs", channel, rand.Text()), job, 0), grave.Subject, sequence)
+		return err
 	})
 }
 
