@@ -71,12 +71,17 @@ var (
 // An error says that the socket cannot be polled; it is still to be closed.
 func (c *Conn) Start(guest Guest, now time.Time, d time.Duration) error {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.d == nil {
+		return net.ErrClosed // by who shuts down
+	}
+	if err := c.set.add(c, c.d); err != nil {
+		return err
+	}
 	c.guest = guest
 	c.until = c.engine.at(now.Add(d))
 	c.arm(d)
-	socket := c.d // the first turn may be over before this is
-	c.mu.Unlock()
-	return c.set.add(c, socket)
+	return nil
 }
 
 // Park sets how long after now the guest waits for its next turn, which comes then

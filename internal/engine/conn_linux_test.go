@@ -124,6 +124,9 @@ func TestConnParks(t *testing.T) {
 	if _, _, err := g.conn.Fill(nil, 10); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Fill = %v, want net.ErrClosed", err)
 	}
+	if err := g.conn.Start(g, time.Now(), time.Hour); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Start = %v, want net.ErrClosed: the descriptor may be another socket's", err)
+	}
 }
 
 // In a turn the socket can be used as any net.Conn, and a reset is told meanwhile.

@@ -7,7 +7,8 @@
 // protocol.Lifecycle, and takes its turns through a mailbox, so that what the peer
 // sent, what was posted and the end never overlap. An [Engine] is what the streams
 // of one listener share. A [Poller] tells streams what their sockets are ready for:
-// an idle one has no goroutine, no buffer and no timer of the runtime.
+// an idle one has no goroutine, no buffer and no timer of the runtime. Before it is a
+// stream, a polled socket is a [Conn], which works for a [Guest].
 //
 // # Usage
 //
