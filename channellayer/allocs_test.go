@@ -85,32 +85,50 @@ func live() int64 {
 	return int64(m.HeapAlloc)
 }
 
+// What a subscription with one membership takes, ten to a group, beyond the bytes of
+// its name and its reader.
 func TestMemoryPerMembership(t *testing.T) {
 	const n = 100_000
 	h := newHub(t, channellayer.Config{})
 	names := make([]string, n)
-	groups := make([]string, n/10)
 	for i := range names {
 		names[i] = h.NewChannel("websocket")
 	}
+	wake := func() {}
+	t.Run("of a connection", func(t *testing.T) {
+		perMembership(t, h, n, 120, func(int) (*channellayer.Subscription, error) { return h.Attach(reader{}) })
+	})
+	t.Run("with a name", func(t *testing.T) {
+		perMembership(t, h, n, 160, func(i int) (*channellayer.Subscription, error) { return h.Subscribe(names[i], wake) })
+	})
+	runtime.KeepAlive(names)
+}
+
+type reader struct{}
+
+func (reader) Wake()                 {}
+func (reader) ChannelPrefix() string { return "websocket" }
+
+func perMembership(t *testing.T, h *channellayer.Hub, n int, most float64, subscribe func(i int) (*channellayer.Subscription, error)) {
+	t.Helper()
+	groups := make([]string, n/10)
 	for i := range groups {
 		groups[i] = fmt.Sprint("group ", i)
 	}
 	subs := make([]*channellayer.Subscription, n)
-	wake := func() {}
 	before := live()
 	for i := range subs {
-		s, err := h.Subscribe(names[i], wake)
+		s, err := subscribe(i)
 		if err != nil {
 			t.Fatal(err)
 		}
 		join(t, s, groups[i%len(groups)])
 		subs[i] = s
 	}
-	each := float64(live()-before) / n
-	t.Logf("%.0f live bytes per subscription with one membership, ten to a group, beyond the names' bytes", each)
-	if each > 140 {
-		t.Errorf("%.0f live bytes per subscription, expected at most 140", each)
+	each := float64(live()-before) / float64(n)
+	t.Logf("%.0f live bytes each", each)
+	if each > most {
+		t.Errorf("%.0f live bytes each, expected at most %.0f", each, most)
 	}
 	for _, s := range subs {
 		s.Close()
@@ -121,7 +139,6 @@ func TestMemoryPerMembership(t *testing.T) {
 	if left > 64<<10 {
 		t.Errorf("%d bytes left after all subscriptions have closed", left)
 	}
-	runtime.KeepAlive(names)
 	runtime.KeepAlive(subs)
 	runtime.KeepAlive(groups)
 }

@@ -20,21 +20,34 @@ func (h *Hub) Attach(r Reader) (*Subscription, error) {
 	return s, h.nameless.add(s)
 }
 
-// waking is the Reader of a subscription with a name and a wake function.
-type waking func()
+// named is the Reader of a channel whose name people agreed on.
+type named struct {
+	name  string
+	wake  func()
+	ready chan struct{} // what Receive waits on, if there is no wake
+}
 
 // Wake implements Reader.
-func (w waking) Wake() { w() }
+func (n *named) Wake() {
+	if n.wake == nil {
+		signal(n.ready)
+		return
+	}
+	n.wake()
+}
 
 // ChannelPrefix implements Reader. It is not called.
-func (waking) ChannelPrefix() string { return "" }
+func (*named) ChannelPrefix() string { return "" }
 
 // Name returns the name of the channel. That of a subscription from [Hub.Attach] is made when it is asked for first; it is "" if it was not until the end.
 func (s *Subscription) Name() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r := s.rare; r != nil && (r.name != "" || r.closed) {
-		return r.name
+	switch {
+	case s.isNamed():
+		return s.key()
+	case s.over():
+		return ""
 	}
 	h, r := s.class.hub, s.others()
 	r.name = h.NewChannel(s.reader.ChannelPrefix())
@@ -43,6 +56,12 @@ func (s *Subscription) Name() string {
 	}
 	h.nameless.remove(s)
 	return r.name
+}
+
+// isNamed reports whether the channel has a name. Its callers hold s.mu.
+func (s *Subscription) isNamed() bool {
+	_, ok := s.reader.(*named)
+	return ok || s.rare != nil && s.rare.name != ""
 }
 
 // label returns the channel's name for whoever is told of a lost message. Where nobody is told, none is made.

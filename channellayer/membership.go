@@ -13,8 +13,7 @@ type membership struct {
 type rare struct {
 	groups []*membership          // beyond the first, which is in the subscription itself
 	index  map[string]*membership // the same by group name, once there are many
-	ready  chan struct{}          // what Receive waits on; never changes
-	name   string                 // of the channel, once it has one: then it never changes
+	name   string                 // of the channel of a connection, once somebody asked for it: then it never changes
 	closed bool
 
 	seats    map[*membership]*seat // in groups with history

@@ -25,18 +25,20 @@ func newSubscription(c *class, r Reader) *Subscription {
 
 // newNamed returns the subscription of a channel whose name people agreed on.
 func newNamed(c *class, name string, wake func()) *Subscription {
-	s := newSubscription(c, waking(wake))
-	s.rare = &rare{name: name}
+	r := &named{name: name, wake: wake}
 	if wake == nil {
-		ready := make(chan struct{}, 1)
-		s.rare.ready = ready
-		s.reader = waking(func() { signal(ready) })
+		r.ready = make(chan struct{}, 1)
 	}
-	return s
+	return newSubscription(c, r)
 }
 
-// key is called for a subscription with a name.
-func (s *Subscription) key() string { return s.rare.name }
+// key is called for a subscription with a name: it does not change any more.
+func (s *Subscription) key() string {
+	if r, ok := s.reader.(*named); ok {
+		return r.name
+	}
+	return s.rare.name
+}
 
 func (s *Subscription) wake() { s.reader.Wake() }
 
@@ -89,13 +91,12 @@ func (s *Subscription) Receive(ctx context.Context) (*Message, error) {
 	}
 }
 
+// ready returns what Receive waits on, or nil if somebody else is woken.
 func (s *Subscription) ready() chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.rare == nil {
-		return nil
+	if r, ok := s.reader.(*named); ok {
+		return r.ready
 	}
-	return s.rare.ready
+	return nil
 }
 
 func signal(ready chan<- struct{}) {
@@ -186,7 +187,7 @@ func (s *Subscription) close() {
 		return
 	}
 	h.nameless.remove(s)
-	if s.rare != nil && s.rare.name != "" {
+	if s.isNamed() {
 		h.channels.remove(s) // now, so that a sender who finds it closed does not find it again
 	}
 	if s.rare == nil {
@@ -210,8 +211,8 @@ func (s *Subscription) close() {
 	for _, m := range r.groups {
 		h.groups.leave(m, m.group)
 	}
-	if r.ready != nil {
-		signal(r.ready)
+	if ready := s.ready(); ready != nil {
+		signal(ready)
 	}
 	for m := waiting.pop(&h.rings); m != nil; m = waiting.pop(&h.rings) {
 		h.lost(s.label(), m, DropClosed)

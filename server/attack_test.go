@@ -259,14 +259,29 @@ func unhurt(t *testing.T, addr string) {
 	wantLines(t, lines, "<alice> hi")
 	_, _ = io.WriteString(terminal, "hello\n")
 	wantLines(t, lines, "<bob> hello")
+	heard := hear(t, socket, "<bob> hello")
 	_, _ = io.WriteString(socket, bye)
-	heard, err := io.ReadAll(socket)
+	rest, err := io.ReadAll(socket)
+	heard = append(heard, rest...)
 	got := strings.Split(inShort(heard), "; ")
 	slices.Sort(got) // two people's messages come in any order
 	if want := []string{`"<alice> hi"`, `"<bob> hello"`, "101", "close 0"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("afterwards a WebSocket reads %q, %v", got, err)
 	}
 	_, _ = socket.Close(), terminal.Close()
+}
+
+// hear reads until there was what is waited for, and returns all that it read.
+func hear(t *testing.T, r io.Reader, last string) (heard []byte) {
+	t.Helper()
+	for part := make([]byte, 4096); !bytes.Contains(heard, []byte(last)); {
+		n, err := r.Read(part)
+		heard = append(heard, part[:n]...)
+		if err != nil {
+			t.Fatalf("heard %q, %v; want %q", heard, err, last)
+		}
+	}
+	return heard
 }
 
 // text is a WebSocket's frame with a text.

@@ -22,6 +22,18 @@ var longAgo = time.Unix(1, 0)
 // A conn is an accepted connection. It hands out again what was read to find out
 // its protocol, and knows the addresses behind a proxy.
 type conn struct {
+	accepted
+	visit // if it is polled
+
+	idle   atomic.Bool // waits for a request or its first bytes: may be closed at any time
+	typing atomic.Bool // in the handshake of a codec protocol: may be refused at any time
+
+	mu sync.Mutex
+	calls
+}
+
+// accepted is what a conn is made of.
+type accepted struct {
 	net.Conn // the socket, or TLS over it
 	socket   net.Conn
 	at       *port
@@ -33,13 +45,10 @@ type conn struct {
 	server   netip.AddrPort
 	prefix   []byte // read, to be read again
 	counted  string // under what it is counted per client
+}
 
-	idle   atomic.Bool // waits for a request or its first bytes: may be closed at any time
-	typing atomic.Bool // in the handshake of a codec protocol: may be refused at any time
-
-	visit // if it is polled
-
-	mu       sync.Mutex
+// calls are the requests of a conn, guarded by its lock.
+type calls struct {
 	served   bool // nobody reads or writes any more
 	requests []request
 	cause    error // why requests are cancelled, also those to come
@@ -174,13 +183,28 @@ func (c *conn) hurry() {
 	_ = c.Conn.SetReadDeadline(longAgo) // on a closed socket it has ended
 }
 
-// drain ends the connection if nothing is being worked on.
+// drain ends the connection if nothing is being worked on. It may have become a stream
+// by now, and be nobody's.
 func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
+	case c.socket == nil:
 	case c.idle.Load():
 		_ = c.socket.Close() // nothing is lost
 	case c.typing.Load():
 		c.hurry()
+	}
+}
+
+// abort cancels what is being worked on, and closes the socket: whoever reads or writes
+// sees it.
+func (c *conn) abort(cause error) {
+	c.cancel(cause)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.socket != nil {
+		_ = c.socket.Close()
 	}
 }
 

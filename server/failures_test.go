@@ -39,6 +39,15 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
+// await returns what was written when text is in it, or when the patience is over.
+func (b *buffer) await(text string) string {
+	for end := time.Now().Add(patience); ; <-time.After(5 * time.Millisecond) {
+		if got := b.String(); strings.Contains(got, text) || time.Now().After(end) {
+			return got
+		}
+	}
+}
+
 // logged returns a logger with what it logs.
 func logged() (*zap.Logger, *buffer) {
 	logs := &buffer{}

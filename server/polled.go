@@ -61,8 +61,9 @@ func (c *conn) Turn(late bool) (left bool) {
 	c.late = late
 	for more := true; more; {
 		more = c.fill()
-		if c.advance(); c.phase == phaseLeft {
-			return false // what there is belongs to others
+		if c.advance(); c.phase == phaseLeft { // what there is belongs to others
+			c.at.retire(c)
+			return false
 		}
 	}
 	if len(c.prefix) == 0 {
@@ -171,10 +172,23 @@ func (c *conn) shakeHands() {
 func (c *conn) become(req *protocol.Request, codec protocol.Codec) {
 	c.phase = phaseLeft
 	buf := c.buf
+	c.buf = nil
 	if !c.at.run(c, req, codec) {
 		c.close()
 	}
 	c.polled.Free(buf)
+}
+
+// retire takes c back if it has become a stream: nobody needs it any more. Of those who
+// may still know it, who ends connections finds nothing to end.
+func (p *port) retire(c *conn) {
+	if !c.polled.Given() {
+		return
+	}
+	c.mu.Lock()
+	c.accepted, c.visit, c.calls = accepted{at: p}, visit{}, calls{}
+	c.mu.Unlock()
+	p.conns.Put(c)
 }
 
 // serveRequests answers the requests whose heads are there. fasthttp reads them, and

@@ -34,6 +34,7 @@ type port struct {
 	upgrader  *websocket.Upgrader
 	requests  sync.Pool // of handshakes
 	httpConns sync.Pool // of connections that became WebSockets
+	conns     sync.Pool // of connections that became streams
 
 	open int // connections; guarded by Server.mu
 }
@@ -122,19 +123,7 @@ func temporary(err error) bool {
 
 // admit serves a connection, or closes it if there are too many.
 func (p *port) admit(socket net.Conn) {
-	c := &conn{
-		Conn:   socket,
-		socket: socket,
-		at:     p,
-	}
-	c.idle.Store(true)
-	if polled, ok := socket.(*engine.Conn); ok {
-		c.polled = polled
-		c.client, c.server = polled.AddrPorts()
-		c.peer = credentials(c.socket)
-	} else {
-		c.client, c.server = addressOf(socket.RemoteAddr()), addressOf(socket.LocalAddr())
-	}
+	c := p.newConn(socket)
 	if !p.srv.add(c) {
 		_ = socket.Close() // it was never served
 		return
@@ -146,6 +135,28 @@ func (p *port) admit(socket net.Conn) {
 	if !p.srv.count(c) || c.start() != nil {
 		c.leave()
 	}
+}
+
+// newConn returns the conn of an accepted socket.
+func (p *port) newConn(socket net.Conn) *conn {
+	c, ok := p.conns.Get().(*conn)
+	if !ok {
+		c = new(conn)
+	}
+	a := accepted{Conn: socket, socket: socket, at: p}
+	if polled, ok := socket.(*engine.Conn); ok {
+		a.polled = polled
+		a.client, a.server = polled.AddrPorts()
+		a.peer = credentials(socket)
+	} else {
+		a.client, a.server = addressOf(socket.RemoteAddr()), addressOf(socket.LocalAddr())
+	}
+	c.mu.Lock()
+	c.accepted = a
+	c.mu.Unlock()
+	c.typing.Store(false)
+	c.idle.Store(true)
+	return c
 }
 
 // add takes c in, unless there are too many connections.

@@ -247,8 +247,7 @@ func (s *Server) abort() {
 	conns := s.list()
 	s.mu.Unlock()
 	for _, c := range conns {
-		c.cancel(protocol.ErrShutdown)
-		_ = c.socket.Close() // whoever reads or writes sees it
+		c.abort(protocol.ErrShutdown)
 	}
 }
 

@@ -178,7 +178,7 @@ func TestShutdownWithAStuckHandler(t *testing.T) {
 			if err := stop(); err == nil || !strings.Contains(err.Error(), "1 connections") {
 				t.Errorf("Serve = %v, want an error about one connection", err)
 			}
-			if got := logs.String(); !strings.Contains(got, "TestShutdownWithAStuckHandler") || strings.Contains(got, "password") {
+			if got := logs.await("TestShutdownWithAStuckHandler"); !strings.Contains(got, "TestShutdownWithAStuckHandler") || strings.Contains(got, "password") {
 				t.Errorf("logs = %s; want the handler's stack, and no query", got)
 			}
 			close(leave)

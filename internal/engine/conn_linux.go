@@ -25,25 +25,23 @@ import (
 type Conn struct {
 	engine *Engine
 	guest  Guest
-	ends   ends
+	at     *listener      // that accepted it
+	client netip.AddrPort // not valid for a unix socket
 	box    mailbox.Box
 	set    *pollSet
 
-	mu            sync.Mutex  // guards what follows; nobody waits while holding it
-	d             *descriptor // nil when it is closed, or a stream's
-	stream        *Stream     // whose socket it is now
-	seen          mailbox.Signals
-	reads, writes side
-	timer         wheel.Timer[*Conn]
-	until, armed  moment
+	mu           sync.Mutex  // guards what follows; nobody waits while holding it
+	d            *descriptor // nil when it is closed, or a stream's
+	stream       *Stream     // whose socket it is now
+	waits        *sides      // nil if nobody has waited or set a deadline
+	timer        wheel.Timer[*Conn]
+	until, armed moment
+	seen         mailbox.Signals
+	telling      bool // the guest is told of a hang-up
 }
 
-// ends are the addresses of a socket.
-type ends struct {
-	network        string // as net has it
-	client, server netip.AddrPort
-	path           string // of a unix socket
-}
+// sides are both directions of a Conn.
+type sides struct{ reads, writes side }
 
 // A side is one direction of a Conn, for those that wait.
 type side struct {
@@ -52,11 +50,25 @@ type side struct {
 	wake chan struct{} // nil if nobody waits
 }
 
+// set sets the deadline. Who waits looks again.
+func (s *side) set(t time.Time) {
+	s.by, s.late = t, !t.IsZero() && !t.After(time.Now())
+	s.tell()
+}
+
 func (s *side) tell() {
 	if s.wake != nil {
 		close(s.wake)
 		s.wake = nil
 	}
+}
+
+// sides returns both, which are made when they are needed. c.mu is held.
+func (c *Conn) sides() *sides {
+	if c.waits == nil {
+		c.waits = new(sides)
+	}
+	return c.waits
 }
 
 const sigLate mailbox.Signals = 1 << 7 // what was waited for did not come in time
@@ -131,21 +143,32 @@ func (c *Conn) ready(events uint32) {
 		return
 	}
 	sig := signalsOf(events)
-	waited := c.reads.wake != nil
 	c.seen |= sig
-	if events&unix.EPOLLOUT != 0 {
-		c.writes.tell()
-	}
-	if sig != 0 {
-		c.reads.tell()
-	}
+	waited := c.waits != nil && c.waits.tell(events, sig)
+	c.telling = events&(unix.EPOLLHUP|unix.EPOLLERR) != 0
+	hungUp := c.telling
 	c.mu.Unlock()
-	if events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+	if hungUp {
 		c.guest.HungUp()
+		c.mu.Lock()
+		c.telling = false
+		c.mu.Unlock()
 	}
 	if sig != 0 && !waited {
 		c.box.Wake(sig)
 	}
+}
+
+// tell tells those who wait, and reports whether somebody waits to read.
+func (s *sides) tell(events uint32, sig mailbox.Signals) (reads bool) {
+	reads = s.reads.wake != nil
+	if events&unix.EPOLLOUT != 0 {
+		s.writes.tell()
+	}
+	if sig != 0 {
+		s.reads.tell()
+	}
+	return reads
 }
 
 // signalsOf returns what events mean to whoever reads.
@@ -161,15 +184,28 @@ func signalsOf(events uint32) (sig mailbox.Signals) {
 
 // HandleSignals implements mailbox.Sleeper.
 func (c *Conn) HandleSignals(sig mailbox.Signals) {
-	if !c.guest.Turn(sig&sigLate != 0 && c.isLate()) {
-		return
+	s := c.heir()
+	if s == nil && c.guest.Turn(sig&sigLate != 0 && c.isLate()) {
+		s = c.heir()
 	}
-	c.mu.Lock()
-	s := c.stream
-	c.mu.Unlock()
 	if sig &= sigRead | sigHangup; s != nil && sig != 0 {
 		s.box.Wake(sig)
 	}
+}
+
+// heir returns the stream whose socket it is now, or nil.
+func (c *Conn) heir() *Stream {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stream
+}
+
+// Given reports whether the socket is a stream's, and the guest will not be called any
+// more but to return from this turn.
+func (c *Conn) Given() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stream != nil && !c.telling
 }
 
 // isLate reports whether the guest waits too long: it may have parked once more since
@@ -224,14 +260,14 @@ func (c *Conn) Read(p []byte) (n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		if err := c.usable(&c.reads); err != nil || len(p) == 0 {
+		if err := c.usable(c.waits.side(false)); err != nil || len(p) == 0 {
 			return 0, err
 		}
 		n, err := c.d.readTo(p)
 		if !errors.Is(err, errBlocked) {
 			return n, err
 		}
-		if err := c.wait(&c.reads); err != nil {
+		if err := c.wait(&c.sides().reads); err != nil {
 			return 0, err
 		}
 	}
@@ -242,7 +278,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		if err := c.usable(&c.writes); err != nil {
+		if err := c.usable(c.waits.side(true)); err != nil {
 			return n, err
 		}
 		m, err := c.d.write(p[n:])
@@ -250,10 +286,21 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		if !errors.Is(err, errBlocked) {
 			return n, err
 		}
-		if err := c.wait(&c.writes); err != nil {
+		if err := c.wait(&c.sides().writes); err != nil {
 			return n, err
 		}
 	}
+}
+
+// side returns one of the sides, or nil if nothing was ever set or waited for.
+func (s *sides) side(writes bool) *side {
+	switch {
+	case s == nil:
+		return nil
+	case writes:
+		return &s.writes
+	}
+	return &s.reads
 }
 
 // usable returns why nothing can be read or written. c.mu is held.
@@ -261,7 +308,7 @@ func (c *Conn) usable(s *side) error {
 	switch {
 	case c.d == nil:
 		return net.ErrClosed
-	case s.late:
+	case s != nil && s.late:
 		return os.ErrDeadlineExceeded
 	}
 	return nil
@@ -290,24 +337,30 @@ func (c *Conn) wait(s *side) error {
 }
 
 // SetDeadline implements net.Conn.
-func (c *Conn) SetDeadline(t time.Time) error {
-	return errors.Join(c.setDeadline(&c.reads, t), c.setDeadline(&c.writes, t))
-}
+func (c *Conn) SetDeadline(t time.Time) error { return c.setDeadline(t, true, true) }
 
 // SetReadDeadline implements net.Conn.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(&c.reads, t) }
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.setDeadline(t, true, false) }
 
 // SetWriteDeadline implements net.Conn.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(&c.writes, t) }
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.setDeadline(t, false, true) }
 
-func (c *Conn) setDeadline(s *side, t time.Time) error {
+func (c *Conn) setDeadline(t time.Time, reads, writes bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.d == nil {
+	switch {
+	case c.d == nil:
 		return net.ErrClosed
+	case c.waits == nil && t.IsZero():
+		return nil // there is none
 	}
-	s.by, s.late = t, !t.IsZero() && !t.After(time.Now())
-	s.tell() // who waits looks again
+	w := c.sides()
+	if reads {
+		w.reads.set(t)
+	}
+	if writes {
+		w.writes.set(t)
+	}
 	return nil
 }
 
@@ -341,8 +394,10 @@ func (c *Conn) Close() error {
 // leave makes the socket somebody else's. c.mu is held.
 func (c *Conn) leave() {
 	c.d = nil
-	c.reads.tell()
-	c.writes.tell()
+	if c.waits != nil {
+		c.waits.reads.tell()
+		c.waits.writes.tell()
+	}
 	c.set.wheel.Stop(&c.timer)
 }
 
@@ -376,18 +431,29 @@ func (c *Conn) Control(f func(fd uintptr)) error {
 	return nil
 }
 
-// AddrPorts returns the addresses of both ends, not valid for a unix socket.
-func (c *Conn) AddrPorts() (client, server netip.AddrPort) { return c.ends.client, c.ends.server }
+// AddrPorts returns the addresses of both ends, not valid for a unix socket. That of
+// this end is known for as long as the socket is open.
+func (c *Conn) AddrPorts() (client, server netip.AddrPort) {
+	server = c.at.server
+	if !server.IsValid() && c.client.IsValid() {
+		_ = c.Control(func(fd uintptr) { server = localAddr(int32(fd)) }) // a closed one has none
+	}
+	return c.client, server
+}
 
 // RemoteAddr implements net.Conn.
-func (c *Conn) RemoteAddr() net.Addr { return c.ends.addr(c.ends.client, "@") }
+func (c *Conn) RemoteAddr() net.Addr {
+	if !c.client.IsValid() {
+		return &net.UnixAddr{Name: "@", Net: "unix"}
+	}
+	return net.TCPAddrFromAddrPort(c.client)
+}
 
 // LocalAddr implements net.Conn.
-func (c *Conn) LocalAddr() net.Addr { return c.ends.addr(c.ends.server, c.ends.path) }
-
-func (e *ends) addr(ap netip.AddrPort, path string) net.Addr {
-	if e.network == "unix" {
-		return &net.UnixAddr{Name: path, Net: e.network}
+func (c *Conn) LocalAddr() net.Addr {
+	_, server := c.AddrPorts()
+	if !server.IsValid() {
+		return c.at.Addr()
 	}
-	return net.TCPAddrFromAddrPort(ap)
+	return net.TCPAddrFromAddrPort(server)
 }

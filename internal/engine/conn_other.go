@@ -15,7 +15,10 @@ type Conn struct{ net.Conn }
 func (*Engine) Listen(ln net.Listener) (net.Listener, error) { return ln, nil }
 
 // Start is not called.
-func (*Conn) Start(Guest) error { return nil }
+func (*Conn) Start(Guest, time.Time, time.Duration) error { return nil }
+
+// Given is not called.
+func (*Conn) Given() bool { return false }
 
 // Park is not called.
 func (*Conn) Park(time.Time, time.Duration) {}

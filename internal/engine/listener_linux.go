@@ -128,21 +128,9 @@ func (l *listener) next() (*Conn, error) {
 	case got.err != nil:
 		return nil, os.NewSyscallError("accept4", got.err)
 	}
-	c := l.engine.newConn(got.fd)
-	c.ends = ends{network: l.Addr().Network(), client: got.from, server: l.server}
-	if a, ok := l.Addr().(*net.UnixAddr); ok {
-		c.ends.path = a.Name
-	} else if !l.server.IsValid() {
-		c.ends.server = localAddr(got.fd)
-	}
-	return c, nil
-}
-
-// newConn returns a Conn that owns a socket.
-func (e *Engine) newConn(fd int32) *Conn {
-	set := e.cfg.Poller.set()
-	c := &Conn{engine: e, set: set, d: &descriptor{set: set, fd: fd}}
+	set := l.engine.cfg.Poller.set()
+	c := &Conn{engine: l.engine, at: l, client: got.from, set: set, d: &descriptor{set: set, fd: got.fd}}
 	c.box.Init(c)
 	c.box.Release()
-	return c
+	return c, nil
 }
