@@ -9,6 +9,7 @@ type link struct {
 	name      string // of the group; empty for the node's inbox. Never changes
 	wanted    bool
 	session   uint64 // the uplink's session in which it is subscribed; 0 if it is not
+	doubtful  uint64 // the session in which it may be subscribed or not, as the broker has failed; or 0
 	queued    bool   // in uplink.dirty
 	busy      bool   // the broker is being asked
 	lingering bool   // in uplink.idle
@@ -65,7 +66,7 @@ func (u *uplink) unwant(name string) {
 
 // consider sees to it that somebody does what a link needs. It does so after each change.
 func (u *uplink) consider(l *link) {
-	subscribed := u.connected && l.session == u.session
+	subscribed := u.subscribed(l)
 	switch {
 	case l.busy || l.queued: // whoever has it considers it next
 	case l.wanted && (subscribed || !u.connected):
@@ -73,7 +74,7 @@ func (u *uplink) consider(l *link) {
 		l.queued = true
 		u.dirty = append(u.dirty, l)
 		signal(u.kick)
-	case !subscribed:
+	case !subscribed && !u.doubts(l):
 		u.forget(l)
 	case !l.lingering:
 		l.lingering = true

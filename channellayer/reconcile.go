@@ -119,7 +119,7 @@ func (u *uplink) subscribedTo(links []*link, session uint64, err error) {
 	defer u.mu.Unlock()
 	u.failed(err)
 	for _, l := range links {
-		l.busy = false
+		l.settle(session, err)
 		if err == nil {
 			l.session = session
 		}
@@ -137,11 +137,17 @@ func (u *uplink) unsubscribe(links []*link) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for _, l := range links {
-		l.busy = false
-		if err != nil && !l.wanted { // perhaps it still is subscribed: ask again after a while
-			l.session, l.idleSince = session, time.Now()
-		}
+		l.settle(session, err)
+		l.idleSince = time.Now() // after an error it is asked again, but not at once
 		u.consider(l)
+	}
+}
+
+// settle notes what the broker's answer in a session leaves to doubt: one that fails may have done it all the same.
+func (l *link) settle(session uint64, err error) {
+	l.busy, l.doubtful = false, 0
+	if err != nil {
+		l.doubtful = session
 	}
 }
 

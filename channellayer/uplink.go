@@ -167,6 +167,9 @@ func (u *uplink) confirmed(ctx context.Context, name string) error {
 
 func (u *uplink) subscribed(l *link) bool { return u.connected && l.session == u.session }
 
+// doubts reports whether the broker may deliver a group's messages though nobody can count on it.
+func (u *uplink) doubts(l *link) bool { return u.connected && l.doubtful == u.session }
+
 // standing returns nil for a link that the broker has confirmed.
 func (u *uplink) standing(l *link) error {
 	switch {
