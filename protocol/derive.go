@@ -8,11 +8,7 @@ func (s *Scope) derive(values []Binding, params []Param) *Scope {
 	d, valueRoom, paramRoom := newScope(len(oldValues)+len(values), len(oldParams)+len(params))
 	*d = *s
 	d.bind(append(append(valueRoom, oldValues...), values...))
-	if len(oldParams) == 0 && len(params) > cap(paramRoom) {
-		d.capture(params)
-	} else {
-		d.capture(append(append(paramRoom, oldParams...), params...))
-	}
+	d.capture(append(append(paramRoom, oldParams...), params...))
 	return d
 }
 
@@ -41,6 +37,13 @@ func newScope(values, params int) (*Scope, []Binding, []Param) {
 			params [2]Param
 		})
 		return &b.Scope, b.values[:0], b.params[:0]
+	case values <= 4 && params <= 4:
+		b := new(struct {
+			Scope
+			values [4]Binding
+			params [4]Param
+		})
+		return &b.Scope, b.values[:0], b.params[:0]
 	}
-	return new(Scope), make([]Binding, 0, values), nil
+	return new(Scope), make([]Binding, 0, values), make([]Param, 0, params)
 }

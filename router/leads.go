@@ -30,7 +30,7 @@ func Leads(app protocol.Application, scope *protocol.Scope) bool {
 // has one, or is no router.
 func (r *URLRouter) leads(scope *protocol.Scope) bool {
 	for skip := 0; ; skip++ {
-		m := r.lookup(scope, skip)
+		m := r.lookup(scope, skip, nil)
 		switch {
 		case m.route == nil:
 			return false

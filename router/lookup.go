@@ -14,10 +14,10 @@ type match struct {
 	others   methodSet // without a route: the methods for which there are some
 }
 
-// lookup returns the best match for a scope after the first skip ones. It
-// allocates nothing but params, unless the path has escapes or there are regular
-// expressions to try.
-func (r *URLRouter) lookup(scope *protocol.Scope, skip int) match {
+// lookup returns the best match for a scope after the first skip ones, with its params
+// in room if there is enough. Then it allocates nothing, unless the path has escapes or
+// there are regular expressions to try.
+func (r *URLRouter) lookup(scope *protocol.Scope, skip int, room []protocol.Param) match {
 	path := scope.Rest()
 	if path == "" {
 		path = "/"
@@ -26,7 +26,7 @@ func (r *URLRouter) lookup(scope *protocol.Scope, skip int) match {
 	if !r.inTrees(&s, scope, path) {
 		return r.inRegexps(&s, path)
 	}
-	m := match{route: s.route, params: s.route.params(s.values[:s.n])}
+	m := match{route: s.route, params: s.route.params(room, s.values[:s.n])}
 	if s.route.mounts {
 		m.consumed = max(0, len(scope.Rest())-len(s.tail)) // all of an empty path is nothing
 	}

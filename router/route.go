@@ -141,16 +141,12 @@ func (r *route) shown() string {
 	return r.text
 }
 
-// params returns the captures of a match of the pattern.
-func (r *route) params(values []string) []protocol.Param {
-	if len(values)+len(r.defaults) == 0 {
-		return nil
-	}
-	params := make([]protocol.Param, len(values), len(values)+len(r.defaults))
+// params appends the captures of a match of the pattern to room.
+func (r *route) params(room []protocol.Param, values []string) []protocol.Param {
 	for i, v := range values {
-		params[i] = protocol.Param{Name: r.pattern.names[i], Value: v}
+		room = append(room, protocol.Param{Name: r.pattern.names[i], Value: v})
 	}
-	return r.withDefaults(params)
+	return r.withDefaults(room)
 }
 
 // withDefaults puts the route's own captures over those of the path.

@@ -32,7 +32,7 @@ func isNotFound(err error) bool {
 func leads(app protocol.Application, scope *protocol.Scope) bool {
 	for _, r := range routersIn(app) {
 		for skip := 0; ; skip++ {
-			m := r.lookup(scope, skip)
+			m := r.lookup(scope, skip, nil)
 			if m.route == nil {
 				break
 			}

@@ -58,8 +58,9 @@ func MustURLRouter(routes ...Route) *URLRouter {
 // OPTIONS 204 with Allow.
 func (r *URLRouter) Open(ctx context.Context, scope *protocol.Scope, conn *protocol.Conn) (protocol.Handler, error) {
 	var miss error
+	var room [4]protocol.Param // most paths have no more captures, and the inner scope copies them
 	for skip := 0; ; skip++ {
-		m := r.lookup(scope, skip)
+		m := r.lookup(scope, skip, room[:0])
 		if m.route == nil {
 			return nil, r.missed(scope, miss, m.others)
 		}

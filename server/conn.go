@@ -43,8 +43,8 @@ type accepted struct {
 	polled   *engine.Conn         // socket, if it is polled; else nil
 	client   netip.AddrPort       // not valid for a unix socket
 	server   netip.AddrPort
-	prefix   []byte // read, to be read again
-	counted  string // under what it is counted per client
+	prefix   []byte       // read, to be read again
+	counted  netip.Prefix // under what it is counted per client
 }
 
 // calls are the requests of a conn, guarded by its lock.

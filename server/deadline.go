@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"sync/atomic"
 	"time"
 )
@@ -10,10 +11,18 @@ import (
 // far enough: it comes up to an eighth of the limit later than it could, and never
 // earlier.
 type deadline struct {
-	set   func(time.Time) error
+	of    net.Conn
+	write bool // of its writes, else of its reads
 	base  time.Time
 	until atomic.Int64 // nanoseconds since base; 0 if none is set that is known of
 	lent  atomic.Bool  // somebody else sees to it
+}
+
+func (d *deadline) set(t time.Time) error {
+	if d.write {
+		return d.of.SetWriteDeadline(t)
+	}
+	return d.of.SetReadDeadline(t)
 }
 
 // extend sees to it that the deadline is at least limit from now.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"net"
 	"net/netip"
 	"time"
 )
@@ -16,8 +17,16 @@ type Deadline struct{ deadline }
 
 // NewDeadline returns the deadline that is set with set.
 func NewDeadline(set func(time.Time) error) *Deadline {
-	return &Deadline{deadline{set: set, base: time.Now()}}
+	return &Deadline{deadline{of: settable{set: set}, base: time.Now()}}
 }
+
+// settable is a connection of which nothing but a deadline can be set.
+type settable struct {
+	net.Conn
+	set func(time.Time) error
+}
+
+func (s settable) SetReadDeadline(t time.Time) error { return s.set(t) }
 
 // Extend is extend.
 func (d *Deadline) Extend(now time.Time, limit time.Duration) error { return d.extend(now, limit) }

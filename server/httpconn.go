@@ -65,7 +65,7 @@ func newHTTPConn(c *conn) *httpConn {
 	}
 	h.conn = c
 	h.open.Add(1)
-	h.reads.set, h.writes.set = c.SetReadDeadline, c.SetWriteDeadline
+	h.reads.of, h.writes.of, h.writes.write = c, c, true
 	h.reads.base = time.Now()
 	h.writes.base = h.reads.base
 	return h

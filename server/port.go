@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -180,7 +181,7 @@ func (s *Server) add(c *conn) bool {
 // there are too many of them.
 func (s *Server) count(c *conn) bool {
 	most, key := c.at.limits.ConnectionsPerIP, addressKey(c.client.Addr())
-	if most == 0 || key == "" {
+	if most == 0 || !key.IsValid() {
 		return true
 	}
 	s.mu.Lock()
@@ -212,7 +213,7 @@ func (s *Server) handOver(c *conn) {
 
 // over is called when the engine is done with a connection.
 func (p *port) over(c *protocol.Conn) {
-	key := ""
+	var key netip.Prefix
 	if p.limits.ConnectionsPerIP > 0 {
 		key = addressKey(c.Client().Addr())
 	}
@@ -223,9 +224,9 @@ func (p *port) over(c *protocol.Conn) {
 }
 
 // uncount is called when a connection is over. s.mu is held.
-func (s *Server) uncount(p *port, key string) {
+func (s *Server) uncount(p *port, key netip.Prefix) {
 	p.open--
-	if key != "" {
+	if key.IsValid() {
 		if s.perIP[key]--; s.perIP[key] == 0 {
 			delete(s.perIP, key)
 		}

@@ -45,8 +45,8 @@ type Server struct {
 	used   bool
 	ports  []*port
 	conns  map[*conn]struct{}
-	handed int            // connections that the engine has
-	perIP  map[string]int // connections by address, if anything limits them
+	handed int                  // connections that the engine has
+	perIP  map[netip.Prefix]int // connections by address, if anything limits them
 }
 
 // New returns a Server for app. What is wrong with either is an error of Serve.
@@ -59,7 +59,7 @@ func New(app protocol.Application, cfg Config) *Server {
 		limits:    cfg.Limits.over(defaultLimits()),
 		timeouts:  cfg.Timeouts.over(defaultTimeouts()),
 		conns:     make(map[*conn]struct{}),
-		perIP:     make(map[string]int),
+		perIP:     make(map[netip.Prefix]int),
 		over:      make(chan struct{}),
 	}
 	s.budget = engine.NewBudget(s.limits.Buffered)
@@ -296,18 +296,15 @@ func (s *Server) watchHandler(l *protocol.Lifecycle, d time.Duration) *time.Time
 }
 
 // addressKey is under what connections are counted per client: an IPv4 address, or
-// an IPv6 /64, which is what one client has. "" is not counted.
-func addressKey(ip netip.Addr) string {
-	if !ip.IsValid() {
-		return ""
-	}
+// an IPv6 /64, which is what one client has. One that is not valid is not counted.
+func addressKey(ip netip.Addr) netip.Prefix {
 	bits := ip.BitLen()
 	if ip.Is6() {
 		bits = 64
 	}
 	prefix, err := ip.WithZone("").Prefix(bits)
-	if err != nil {
-		return ""
+	if err != nil || !ip.IsValid() {
+		return netip.Prefix{}
 	}
-	return prefix.String()
+	return prefix
 }
