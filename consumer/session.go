@@ -26,6 +26,8 @@ func (s *session[C]) Handle(ctx context.Context, ev protocol.Event) error {
 		return s.consumer.Receive(s.state, ctx, &s.conn, ev)
 	case *mail:
 		return s.readMail(ctx)
+	case *protocol.Pong:
+		return nil // to a ping of one's own: that the peer is there is the server's matter
 	case *protocol.Connect:
 		return s.connect(ctx)
 	case *protocol.Disconnect:

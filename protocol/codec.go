@@ -57,7 +57,7 @@ type Codec interface {
 	// and returns how many were consumed. What is left is presented again with
 	// more behind it; a codec for large messages consumes what it has and keeps
 	// it, so that the rest stays short. A *Ping it emits is answered with a *Pong,
-	// a *Close with a *Close; all else goes to the handler. Events and their bytes
+	// a *Close with a *Close, and a *Pong without data is dropped; all else goes to the handler. Events and their bytes
 	// are valid until emit returns; they may alias in, which Decode may change.
 	//
 	// An error of emit is returned at once, with the bytes consumed so far. A

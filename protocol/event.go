@@ -87,7 +87,8 @@ type Message struct {
 // no handler sees them.
 type Ping struct{ Data []byte }
 
-// Pong answers a Ping with its data.
+// Pong answers a Ping with its data. The server asks with empty pings, whose answers no
+// handler sees; those to an application's pings with data reach the handler.
 type Pong struct{ Data []byte }
 
 // Accept answers a handshake with yes.

@@ -55,6 +55,10 @@ func newPort(s *Server, l Listener, ln net.Listener) *port {
 			p.protocols = append(p.protocols, proto)
 		}
 	}
+	poller := s.poller
+	if s.cfg.Portable {
+		poller = nil
+	}
 	p.engine = engine.New(engine.Config{
 		Settings:         s.settings,
 		HandshakeTimeout: p.timeouts.Handshake,
@@ -68,7 +72,7 @@ func newPort(s *Server, l Listener, ln net.Listener) *port {
 		PongTimeout:      p.timeouts.Pong,
 		IdleTimeout:      p.timeouts.Silence,
 		Lifetime:         p.timeouts.Lifetime,
-		Poller:           s.poller,
+		Poller:           poller,
 		Over:             p.over,
 		OnStuck:          s.stuck,
 	})
@@ -245,7 +249,7 @@ func (p *port) serve(c *conn) {
 			c.close()
 		}
 	}()
-	c.watch = p.srv.watcher.Watch(c.socket)
+	c.watch = p.srv.poller.Watch(c.socket)
 	c.peer = credentials(c.socket)
 	proto, err := p.begin(p.srv.base, c)
 	switch {

@@ -31,8 +31,7 @@ type Server struct {
 
 	limits   Limits
 	timeouts Timeouts
-	watcher  *engine.Watcher
-	poller   *engine.Poller // nil if Config.Portable
+	poller   *engine.Poller
 	budget   *engine.Budget
 	settings *protocol.Settings
 	base     context.Context // the parent of all connections' contexts
@@ -119,18 +118,11 @@ func (s *Server) Serve(ctx context.Context, listeners ...Listener) (err error) {
 	defer func() { err = errors.Join(err, span.StopAll(values)) }()
 	s.settings = &protocol.Settings{Values: span.Values, Observer: logObserver{s.log, s.cfg.Observer}, Context: s.base}
 
-	if s.watcher, err = engine.NewWatcher(); err != nil {
+	if s.poller, err = engine.NewPoller(); err != nil {
 		closeAll(listeners)
 		return err
 	}
-	defer func() { err = errors.Join(err, s.watcher.Close()) }()
-	if !s.cfg.Portable {
-		if s.poller, err = engine.NewPoller(); err != nil {
-			closeAll(listeners)
-			return err
-		}
-		defer func() { err = errors.Join(err, s.poller.Close()) }()
-	}
+	defer func() { err = errors.Join(err, s.poller.Close()) }()
 	if err := s.open(ctx, listeners); err != nil {
 		return err
 	}

@@ -177,6 +177,33 @@ func TestSocketSilence(t *testing.T) {
 	})
 }
 
+// Who answers pings and says nothing else is there, and idle. The handler sees nothing of it.
+func TestSocketIdleButThere(t *testing.T) {
+	t.Parallel()
+	cfg := engine.Config{PingInterval: 100 * time.Millisecond, PongTimeout: time.Minute, IdleTimeout: 400 * time.Millisecond}
+	eachWay(t, cfg, answering{}, func() *handler { return &handler{} }, func(p *socketPeer, h *handler) {
+		p.want("ok", "early")
+		p.send("rd\n") // what eachWay has begun
+		p.want("bird", "ping")
+		for line := "ping\n"; line != "close 1001 idle\n"; {
+			if line != "ping\n" {
+				p.t.Fatalf("read %q", line)
+			}
+			p.send("pong\n")
+			var err error
+			if line, err = p.r.ReadString('\n'); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+		if seen := h.noted(); strings.Contains(seen, "pong") {
+			p.t.Errorf("the handler saw %s", seen)
+		}
+		_ = p.Close()
+		<-p.over
+		h.wantDisconnect(p.t, protocol.CloseGoingAway, nil)
+	})
+}
+
 // answering are lines whose peers answer pings.
 type answering struct{ lines }
 

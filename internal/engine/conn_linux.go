@@ -87,7 +87,8 @@ func (c *Conn) Start(guest Guest, now time.Time, d time.Duration) error {
 	if c.d == nil {
 		return net.ErrClosed // by who shuts down
 	}
-	if err := c.set.add(c, c.d); err != nil {
+	var err error
+	if c.d.slot, err = c.set.add(c, c.d.fd, input); err != nil {
 		return err
 	}
 	c.guest = guest
@@ -385,7 +386,7 @@ func (c *Conn) Close() error {
 	d := c.d
 	c.leave()
 	if c.guest != nil {
-		d.set.remove(d)
+		d.set.remove(d.slot)
 		c.box.Wake(sigHangup)
 	}
 	return unix.Close(int(d.fd))

@@ -97,6 +97,9 @@ func (s *Stream) disarm() {
 	s.armed = 0
 }
 
+// ping is sent to all: it is never changed.
+var ping = &protocol.Ping{}
+
 // due says which deadlines have passed.
 type due struct{ limit, stuck, slow, silent, ping, idle, old bool }
 
@@ -128,7 +131,7 @@ func (s *Stream) Expire() {
 	case d.idle:
 		s.life.Terminate(protocol.Closef(protocol.CloseGoingAway, "idle"))
 	case d.ping:
-		_ = s.life.Conn().Send(&protocol.Ping{}) // too late, or the peer is slow: both are seen to
+		_ = s.life.Conn().Send(ping) // too late, or the peer is slow: both are seen to
 	}
 	if d.stuck {
 		go s.engine.cfg.OnStuck(s.life.Conn(), stack.Of(&s.life))

@@ -55,7 +55,7 @@ func (s *Stream) adopt(in Incoming) error {
 	}
 	s.sock = d
 	d.set = s.engine.cfg.Poller.set()
-	if err := d.set.add(s, d); err != nil {
+	if d.slot, err = d.set.add(s, d.fd, input); err != nil {
 		_ = unix.Close(int(d.fd)) // the net.Conn has the socket still
 		return err
 	}
@@ -259,7 +259,7 @@ func (d *descriptor) discard(s *Stream) {
 // close closes the socket, in a turn.
 func (d *descriptor) close(s *Stream) {
 	s.mu.Lock()
-	d.set.remove(d)
+	d.set.remove(d.slot)
 	_ = unix.Close(int(d.fd)) // it was shut down, or it is broken
 	d.fd, s.lingering, s.limit = -1, false, 0
 	s.mu.Unlock()

@@ -76,7 +76,9 @@ func (l *listener) register() error {
 				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 9),
 			)
 		}
-		failed = errors.Join(failed, set.add(l, l.d))
+		if failed == nil {
+			l.d.slot, failed = set.add(l, l.d.fd, input)
+		}
 	})
 	return errors.Join(err, failed)
 }
@@ -91,7 +93,7 @@ func (l *listener) ready(uint32) {
 
 // Close implements net.Listener. It is called once.
 func (l *listener) Close() error {
-	l.d.set.remove(l.d)
+	l.d.set.remove(l.d.slot)
 	close(l.closed)
 	return l.Listener.Close()
 }

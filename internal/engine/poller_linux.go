@@ -15,8 +15,8 @@ import (
 	"github.com/portico-go/portico/internal/wheel"
 )
 
-// A Poller tells streams what their sockets are ready for. It has one set of
-// sockets for each core, and takes care of the streams of many engines.
+// A Poller tells streams what their sockets are ready for, and Watches of hang-ups. It has
+// one set of sockets for each core, and takes care of the streams of many engines.
 type Poller struct {
 	sets []*pollSet
 	next atomic.Uint32
@@ -119,8 +119,14 @@ func (p *pollSet) close() error {
 
 func (p *pollSet) at(i uint32) *slot { return &p.pages[i/pageSize][i%pageSize] }
 
-// add registers d, about which owner is told.
-func (p *pollSet) add(owner pollable, d *descriptor) error {
+// What the kernel is to tell of a socket. Errors and hang-ups it always tells.
+const (
+	input   = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff
+	nothing = unix.EPOLLET & 0xffffffff
+)
+
+// add registers a socket, of whose events owner is told, and returns the slot.
+func (p *pollSet) add(owner pollable, fd int32, events uint32) (uint32, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.free) == 0 {
@@ -132,30 +138,26 @@ func (p *pollSet) add(owner pollable, d *descriptor) error {
 	}
 	i := p.free[len(p.free)-1]
 	slot := p.at(i)
-	event := slot.event(i, 0)
-	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(d.fd), &event); err != nil {
-		return fmt.Errorf("engine: cannot poll: %w", err)
+	event := slot.event(i, events)
+	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, int(fd), &event); err != nil {
+		return 0, fmt.Errorf("engine: cannot poll: %w", err)
 	}
 	p.free = p.free[:len(p.free)-1]
-	slot.owner, d.slot = owner, i
-	return nil
+	slot.owner = owner
+	return i, nil
 }
 
 // askRoom has the owner of d told when there is room to write, also if there is now.
 func (p *pollSet) askRoom(d *descriptor) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	event := p.at(d.slot).event(d.slot, unix.EPOLLOUT)
+	event := p.at(d.slot).event(d.slot, input|unix.EPOLLOUT)
 	return unix.EpollCtl(p.fd, unix.EPOLL_CTL_MOD, int(d.fd), &event)
 }
 
 // event is what the kernel is told of slot i.
-func (s *slot) event(i, more uint32) unix.EpollEvent {
-	return unix.EpollEvent{
-		Events: unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff | more,
-		Fd:     int32(i),
-		Pad:    int32(s.generation),
-	}
+func (s *slot) event(i, events uint32) unix.EpollEvent {
+	return unix.EpollEvent{Events: events, Fd: int32(i), Pad: int32(s.generation)}
 }
 
 // move has owner told about d from now on.
@@ -165,14 +167,15 @@ func (p *pollSet) move(d *descriptor, owner pollable) {
 	p.at(d.slot).owner = owner
 }
 
-// remove forgets d, which is about to be closed: then the kernel forgets it too.
-func (p *pollSet) remove(d *descriptor) {
+// remove forgets a socket. The kernel forgets it too when it is closed, and what it tells
+// until then is of an old generation.
+func (p *pollSet) remove(i uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	slot := p.at(d.slot)
+	slot := p.at(i)
 	slot.owner = nil
 	slot.generation++
-	p.free = append(p.free, d.slot)
+	p.free = append(p.free, i)
 }
 
 // each calls f for each stream, without the lock.

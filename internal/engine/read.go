@@ -86,6 +86,10 @@ func (s *Stream) emit(ev protocol.Event) error {
 		return errPeerClosed
 	case *protocol.Ping:
 		_ = conn.Send(&protocol.Pong{Data: e.Data}) // too late, or the peer is slow: both are seen to
+	case *protocol.Pong:
+		if len(e.Data) > 0 { // else it answers the engine's ping, and was heard
+			_ = s.life.Deliver(ev)
+		}
 	default:
 		s.message = true
 		_ = s.life.Deliver(ev) // an error was answered; nothing is delivered while it closes

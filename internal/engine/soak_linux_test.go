@@ -28,7 +28,7 @@ func everyEnd(t *testing.T, poller *engine.Poller) {
 	const connections = 400
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	w := newWatcher(t)
+	w := newPoller(t)
 	var clients, served sync.WaitGroup
 	e := engine.New(engine.Config{
 		Settings:         &protocol.Settings{},

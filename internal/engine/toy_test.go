@@ -38,6 +38,8 @@ func (c lines) Decode(in []byte, emit func(protocol.Event) error) (n int, err er
 		switch word, rest, _ := strings.Cut(string(line), " "); word {
 		case "ping":
 			ev = &protocol.Ping{Data: []byte(rest)}
+		case "pong":
+			ev = &protocol.Pong{Data: []byte(rest)}
 		case "quit":
 			ev = &protocol.Close{Code: protocol.CloseNormal, Reason: rest}
 		case "bad":

@@ -2,14 +2,15 @@ package engine
 
 import "sync"
 
-// A Watch tells of the hang-up of one connection. A nil Watch never does.
+// A Watch tells when the peer of one connection resets it or hangs up while nobody
+// reads. A FIN alone is no hang-up: it may be a half-close. A nil Watch never tells.
 type Watch struct {
-	stop func() // forgets the registration
-	drop func() // has the kernel forget it, while the socket is open
+	watched
 
-	mu     sync.Mutex
-	notify func()
-	gone   bool // the peer hung up
+	mu      sync.Mutex
+	notify  func()
+	gone    bool // the peer hung up
+	stopped bool
 }
 
 // Notify sets who is told when the peer resets the connection or hangs up; if it
@@ -27,27 +28,22 @@ func (w *Watch) Notify(f func()) {
 	}
 }
 
-// Stop ends the watch. Call it before the connection is closed, or after.
+// Stop ends the watch. Call it before the connection is closed, or after. A second call
+// has no effect.
 func (w *Watch) Stop() {
 	if w == nil {
 		return
 	}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.notify = nil
-	w.mu.Unlock()
-	w.stop()
-}
-
-// release is Stop for a socket that is to be watched in another way.
-func (w *Watch) release() {
-	if w == nil {
-		return
+	if !w.stopped {
+		w.stopped = true
+		w.forget()
 	}
-	w.drop()
-	w.Stop()
 }
 
-// hungUp is called by the watcher.
+// hungUp is called when the peer hung up.
 func (w *Watch) hungUp() {
 	w.mu.Lock()
 	w.gone = true

@@ -31,20 +31,6 @@ func tcp(t *testing.T) (client, server *net.TCPConn) {
 	return c.(*net.TCPConn), s.(*net.TCPConn)
 }
 
-func newWatcher(t *testing.T) *engine.Watcher {
-	t.Helper()
-	w, err := engine.NewWatcher()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return w
-}
-
 func newPoller(t *testing.T) *engine.Poller {
 	t.Helper()
 	p, err := engine.NewPoller()
@@ -69,7 +55,7 @@ func reset(t *testing.T, c *net.TCPConn) {
 
 func TestWatch(t *testing.T) {
 	t.Parallel()
-	w := newWatcher(t)
+	w := newPoller(t)
 	client, server := tcp(t)
 	watch := w.Watch(server)
 	told := make(chan struct{})
@@ -99,7 +85,7 @@ func TestWatch(t *testing.T) {
 // A descriptor that is used again does not meet the events of its first owner.
 func TestWatchGenerations(t *testing.T) {
 	t.Parallel()
-	w := newWatcher(t)
+	w := newPoller(t)
 	client, server := tcp(t)
 	first := w.Watch(server)
 	first.Notify(func() { t.Error("a stopped watch told of a hang-up") })
@@ -125,7 +111,7 @@ func TestReset(t *testing.T) {
 
 func testReset(t *testing.T, phase string, poller *engine.Poller) {
 	t.Helper()
-	w := newWatcher(t)
+	w := newPoller(t)
 	client, server := tcp(t)
 	entered, causes := make(chan struct{}), make(chan error, 1)
 	block := func(ctx context.Context) error {

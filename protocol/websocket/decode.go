@@ -149,6 +149,9 @@ func (c *Codec) end() {
 	}
 }
 
+// emptyPong is what most pongs are, and never changed.
+var emptyPong = &protocol.Pong{}
+
 // control emits a control frame.
 func (c *Codec) control(h ws.Header, payload []byte, emit func(protocol.Event) error) error {
 	ws.Cipher(payload, h.Mask, 0)
@@ -156,6 +159,9 @@ func (c *Codec) control(h ws.Header, payload []byte, emit func(protocol.Event) e
 	case ws.OpPing:
 		return emit(&protocol.Ping{Data: payload})
 	case ws.OpPong:
+		if len(payload) == 0 {
+			return emit(emptyPong)
+		}
 		return emit(&protocol.Pong{Data: payload})
 	}
 	ev, err := parseClose(payload)
