@@ -132,6 +132,7 @@ func (s *Stream) Expire() {
 		s.life.Terminate(protocol.Closef(protocol.CloseGoingAway, "idle"))
 	case d.ping:
 		_ = s.life.Conn().Send(ping) // too late, or the peer is slow: both are seen to
+		_ = s.Flush()                // now, or many connections would have a queue at once
 	}
 	if d.stuck {
 		go s.engine.cfg.OnStuck(s.life.Conn(), stack.Of(&s.life))
