@@ -17,7 +17,7 @@ import (
 // measureAlone runs a program that measures itself, with a redis-server on the other
 // core if it needs one.
 func (b *bench) measureAlone(ctx context.Context, s scenario, c candidate) (report load.Report, err error) {
-	args := append([]string{"-duration", b.duration.String()}, c.args...)
+	args := append([]string{"-duration", b.lasts(s).String()}, c.args...)
 	if s.redis {
 		addr, err := freeAddr(ctx)
 		if err != nil {

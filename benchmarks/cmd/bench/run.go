@@ -101,12 +101,16 @@ func (b *bench) serverCores(c candidate) []int {
 	return []int{b.serverCore}
 }
 
-func (b *bench) loadArgs(ctx context.Context, s scenario, c candidate, addr string, pid int) ([]string, error) {
-	duration := b.duration
+// lasts returns how long a run of a scenario is.
+func (b *bench) lasts(s scenario) time.Duration {
 	if s.duration > 0 {
-		duration = s.duration
+		return s.duration
 	}
-	args := append([]string{"-addr", addr, "-pid", strconv.Itoa(pid), "-duration", duration.String()}, s.load...)
+	return b.duration
+}
+
+func (b *bench) loadArgs(ctx context.Context, s scenario, c candidate, addr string, pid int) ([]string, error) {
+	args := append([]string{"-addr", addr, "-pid", strconv.Itoa(pid), "-duration", b.lasts(s).String()}, s.load...)
 	args = append(args, c.load...)
 	if c.login == "" {
 		return args, nil
