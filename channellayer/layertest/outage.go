@@ -158,6 +158,7 @@ func slowMemberIsTold(s *suite) {
 	s.layer(quick, false)
 	start()
 	s.layer(quick, true)
+	s.eventually("the slow member is told too", func() bool { return n.Stats().Dropped == 3 }) // a message for each event, and one before
 	s.expect(slow, 2)
 	s.layer(slow, false)
 	s.layer(slow, true)
