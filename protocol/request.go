@@ -57,6 +57,22 @@ type Request struct {
 	Channel string
 }
 
+// Own copies the target and the header fields into one piece, if they alias what is
+// used again.
+func (r *Request) Own() {
+	var b strings.Builder
+	b.Grow(len(r.Target) + len(r.Headers.block))
+	b.WriteString(r.Target)
+	b.WriteString(r.Headers.block)
+	r.split(b.String())
+}
+
+// split makes both, of which the target is the beginning, the request's text.
+func (r *Request) split(both string) {
+	r.Headers = Headers{block: both[len(r.Target):]}
+	r.Target = both[:len(r.Target)]
+}
+
 // Shrink leaves out the header fields whose names keep does not want, and copies what
 // is left together with the target into one piece. A protocol whose connections last
 // calls it for what only its handshake needed.
@@ -75,9 +91,7 @@ func (r *Request) Shrink(keep func(name string) bool) {
 			b.WriteString(line)
 		}
 	}
-	both := b.String()
-	r.Headers = Headers{block: both[len(r.Target):]}
-	r.Target = both[:len(r.Target)]
+	r.split(b.String())
 }
 
 // PeerCredentials are what the kernel says of the process at the other end of a

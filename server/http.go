@@ -137,13 +137,12 @@ func (p *port) upgrade(ctx *fasthttp.RequestCtx) bool {
 	}
 	h := httpConnOf(ctx.Conn())
 	req.Peer = h.peer
-	req.RootPath = p.srv.cfg.RootPath
 	if h.exact { // nothing more was read
-		_ = h.release() // who is gone is found out by the stream
-		h.upgraded, h.request, h.codec = true, req, codec
+		h.become(req, codec)
 		ctx.SetConnectionClose() // for fasthttp it is
 		return true
 	}
+	req.RootPath = p.srv.cfg.RootPath
 	h.upgraded = true
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(buffered net.Conn) {

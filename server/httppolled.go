@@ -4,7 +4,9 @@ import (
 	"io"
 	"os"
 
+	"github.com/portico-go/portico/protocol"
 	"github.com/portico-go/portico/protocol/http"
+	"github.com/portico-go/portico/protocol/websocket"
 )
 
 // maxHeld is how much of the answers to requests that came together leaves in one write.
@@ -45,7 +47,7 @@ func (h *httpConn) serve() {
 	default: // there is no room for more
 		h.forced = io.ErrShortBuffer
 	}
-	if h.at.front != nil && h.answerSimple() {
+	if h.answerSimple() {
 		return
 	}
 	if err := h.at.http.ServeConn(h); err != nil {
@@ -65,10 +67,9 @@ func (h *httpConn) answerSimple() (done bool) {
 		h.prefix = h.prefix[h.head:]
 		h.look()
 		h.whole = true
-		outcome, opened := h.at.front.Answer(h, head)
-		switch outcome {
+		switch h.answer(head) {
 		case http.Left:
-			h.prefix, h.opened = all, opened
+			h.prefix = all
 			h.look()
 			return false
 		case http.Closing:
@@ -80,6 +81,44 @@ func (h *httpConn) answerSimple() (done bool) {
 	}
 	h.rested = len(h.prefix) == 0 || h.forced == nil
 	return h.rested
+}
+
+// answer answers a request, which closes what it makes a WebSocket of: as HTTP that is over.
+func (h *httpConn) answer(head []byte) (outcome http.Outcome) {
+	req := h.at.newRequest()
+	kind := http.ViewHead(req, head)
+	req.Scheme = "http"
+	req.Client, req.Server = h.AddrPorts()
+	req.Peer = h.peer
+	switch {
+	case kind == http.Upgrading && h.at.upgrader != nil && h.upgrade(req):
+		return http.Closing // and req is kept
+	case kind == http.Common && h.at.front != nil:
+		outcome, h.opened = h.at.front.Answer(h.at.srv.base, h, req)
+	}
+	h.at.drop(req)
+	return outcome
+}
+
+// upgrade makes the connection a WebSocket, if req asks for one rightly: what is wrong is
+// left to fasthttp.
+func (h *httpConn) upgrade(req *protocol.Request) bool {
+	if !websocket.IsUpgrade(req.Headers) {
+		return false
+	}
+	codec, err := h.at.upgrader.Upgrade(req)
+	if err != nil {
+		return false
+	}
+	h.become(req, codec)
+	return true
+}
+
+// become remembers what the connection becomes, when all that was answered before has left.
+func (h *httpConn) become(req *protocol.Request, codec protocol.Codec) {
+	_ = h.release() // who is gone is found out by the stream
+	req.RootPath = h.at.srv.cfg.RootPath
+	h.upgraded, h.request, h.codec = true, req, codec
 }
 
 // readHead reads the head of the next request, whole, or what there is of one that

@@ -53,11 +53,20 @@ func refusal(r *protocol.Reject) (head protocol.Head, body []byte) {
 	return head, []byte(r.Text() + "\n")
 }
 
-// A fasthttpSink puts the answer into fasthttp's response.
+// A fasthttpSink puts the answer to a request of fasthttp into its response.
 type fasthttpSink struct{ ctx *fasthttp.RequestCtx }
 
 func (s fasthttpSink) start(head *protocol.Head, again bool) {
-	resp := &s.ctx.Response
+	responseSink{&s.ctx.Response}.start(head, again)
+}
+
+func (s fasthttpSink) write(p []byte) { s.ctx.Response.AppendBody(p) }
+
+// A responseSink puts the answer into a response of fasthttp.
+type responseSink struct{ response *fasthttp.Response }
+
+func (s responseSink) start(head *protocol.Head, again bool) {
+	resp := s.response
 	if again {
 		resp.ResetBody()
 		resp.Header.Reset()
@@ -66,7 +75,7 @@ func (s fasthttpSink) start(head *protocol.Head, again bool) {
 	setFields(&resp.Header, head.Header)
 }
 
-func (s fasthttpSink) write(p []byte) { s.ctx.Response.AppendBody(p) }
+func (s responseSink) write(p []byte) { s.response.AppendBody(p) }
 
 // setFields sets header fields, but for those that say how the message is framed:
 // fasthttp does that. A Content-Length is kept for an answer without a body, as to

@@ -82,13 +82,12 @@ func (x *exchange) Open(ctx context.Context, scope *protocol.Scope, conn *protoc
 	return x.site.app.Open(ctx, scope, conn)
 }
 
-// begin makes the lifecycle and opens the application; req is one of site.requests,
-// which is given back, and filled is the error of filling it in. It reports whether
-// there is a handler; otherwise the answer is a refusal, and all is over.
+// begin makes the lifecycle and opens the application; filled is the error of filling
+// req in, which is not kept. It reports whether there is a handler; otherwise the answer
+// is a refusal, and all is over.
 func (x *exchange) begin(parent context.Context, req *protocol.Request, filled error) bool {
 	err := x.life.Init(parent, req, x, x.site.cfg.Settings)
 	noTarget := req.Target == ""
-	x.site.requests.put(req)
 	if x.site.cfg.Tracker != nil {
 		x.site.cfg.Tracker.Begin(x.conn, &x.life)
 	}

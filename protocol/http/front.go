@@ -71,14 +71,22 @@ func (f *Front) ServeFastHTTP(ctx *fasthttp.RequestCtx) {
 	if x != nil {
 		x.serveFastHTTP(ctx)
 	}
-	f.site.finish(ctx)
+	f.site.finish(&ctx.Response)
 }
 
 // finish has the connection closed behind an answer that is the last.
-func (s *site) finish(ctx *fasthttp.RequestCtx) {
+func (s *site) finish(resp *fasthttp.Response) {
 	if draining := s.cfg.Draining; draining != nil && draining() {
-		ctx.SetConnectionClose()
+		resp.SetConnectionClose()
 	}
+}
+
+// complete fills in what the Config says of all requests.
+func (s *site) complete(req *protocol.Request) {
+	if s.cfg.Scheme != "" {
+		req.Scheme = s.cfg.Scheme
+	}
+	req.RootPath = s.cfg.RootPath
 }
 
 // open opens the application for a request, or has refused it and returns nil.
@@ -86,11 +94,9 @@ func (f *Front) open(ctx *fasthttp.RequestCtx) *exchange {
 	cfg := &f.site.cfg
 	x := &exchange{site: &f.site, conn: ctx.Conn(), sink: fasthttpSink{ctx}}
 	req := f.site.requests.get()
-	err := fillRequest(req, ctx)
-	if cfg.Scheme != "" {
-		req.Scheme = cfg.Scheme
-	}
-	req.RootPath = cfg.RootPath
+	err := ViewRequest(req, ctx)
+	req.Own()
+	f.site.complete(req)
 	if err == nil && cfg.Prepare != nil {
 		err = cfg.Prepare(ctx, req)
 	}
@@ -98,33 +104,36 @@ func (f *Front) open(ctx *fasthttp.RequestCtx) *exchange {
 	if cfg.Context != nil {
 		parent = cfg.Context(ctx)
 	}
-	if x.begin(parent, req, err) {
+	opened := x.begin(parent, req, err)
+	f.site.requests.put(req)
+	if opened {
 		return x
 	}
 	x.body.initFastHTTP(ctx, x)
-	x.answerRefused(ctx)
+	x.answerRefused(&ctx.Response)
+	x.settleBody(ctx)
 	return nil
 }
 
 // refuse ends an exchange that was opened, but is not to be served.
 func (x *exchange) refuse(ctx *fasthttp.RequestCtx, cause error) {
 	x.drop(cause)
-	x.answerRefused(ctx)
+	x.answerRefused(&ctx.Response)
+	x.settleBody(ctx)
 }
 
 // answerRefused answers a request that was refused before it was served.
-func (x *exchange) answerRefused(ctx *fasthttp.RequestCtx) {
+func (x *exchange) answerRefused(resp *fasthttp.Response) {
 	if s := x.settled(); s != nil {
 		head, body, whole := s.await()
 		if !whole { // the application failed in the middle of an answer
 			h, b := refusal(&protocol.Reject{Status: 500})
 			head, body = &h, b
 		}
-		sink := fasthttpSink{ctx}
+		sink := responseSink{resp}
 		sink.start(head, false)
 		sink.write(body)
 	}
-	x.settleBody(ctx)
 }
 
 // serveFastHTTP serves an open request.

@@ -28,20 +28,18 @@ type netHandler struct{ site site }
 // ServeHTTP implements nethttp.Handler.
 func (h *netHandler) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	sink := &netSink{}
-	cfg := &h.site.cfg
 	x := &exchange{site: &h.site, sink: sink}
 	req := h.site.requests.get()
 	err := fillNetRequest(req, r)
-	if cfg.Scheme != "" {
-		req.Scheme = cfg.Scheme
-	}
-	req.RootPath = cfg.RootPath
+	h.site.complete(req)
 	x.body.r, x.body.length = r.Body, r.ContentLength
 	if r.ContentLength == 0 {
 		x.body.r = nil
 		x.body.setWhole(nil)
 	}
-	if !x.begin(context.WithoutCancel(r.Context()), req, err) {
+	opened := x.begin(context.WithoutCancel(r.Context()), req, err)
+	h.site.requests.put(req)
+	if !opened {
 		if s := x.settled(); s == nil {
 			sink.writeTo(w)
 		} else {

@@ -22,7 +22,9 @@ import (
 // Content-Length and Transfer-Encoding; a target that is neither a path nor a URL.
 func NewRequest(ctx *fasthttp.RequestCtx) (*protocol.Request, error) {
 	req := new(protocol.Request)
-	return req, fillRequest(req, ctx)
+	err := ViewRequest(req, ctx)
+	req.Own()
+	return req, err
 }
 
 // ViewRequest fills req, which must be zero, in as NewRequest does, but copies nothing:
@@ -43,21 +45,6 @@ func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // no TCP connection, so that they are not worked out for each request.
 type Addressed interface {
 	AddrPorts() (client, server netip.AddrPort)
-}
-
-func fillRequest(req *protocol.Request, ctx *fasthttp.RequestCtx) error {
-	if err := describe(req, ctx); err != nil {
-		return err
-	}
-	// One allocation holds the target and the header section.
-	h := &ctx.Request.Header
-	target, block := h.RequestURI(), h.RawHeaders()
-	var b strings.Builder
-	b.Grow(len(target) + len(block))
-	b.Write(target)
-	b.Write(block)
-	both := b.String()
-	return fillTarget(req, both[:len(target)], both[len(target):])
 }
 
 // describe fills in what is no text of the client's.
