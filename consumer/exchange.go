@@ -22,7 +22,7 @@ type Exchange struct {
 
 	// Memory for an ordinary answer.
 	response http.Response
-	fields   [2]protocol.Field
+	fields   [1]protocol.Field
 }
 
 // Scope returns the request's scope.

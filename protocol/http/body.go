@@ -20,12 +20,17 @@ const (
 	smallestChunk = 512
 )
 
-// A body is the body of one request, read once. It is read on one goroutine at a
-// time; another one may stop it.
+// A body is the body of one request. The zero value is one without a byte.
 type body struct {
-	whole  []byte    // all of it, if r is nil
-	r      io.Reader // else where it comes from
-	length int64     // -1 if it is not known
+	whole []byte  // all of it, if rest is nil
+	rest  *source // else where it comes from
+}
+
+// A source is where a body comes from that is not there yet, read once. It is read on
+// one goroutine at a time; another one may stop it.
+type source struct {
+	r      io.Reader
+	length int64 // -1 if it is not known
 	read   int64
 	done   atomic.Bool // read to its end
 
@@ -39,58 +44,55 @@ type body struct {
 
 // initFastHTTP prepares the body of a request of fasthttp.
 func (b *body) initFastHTTP(ctx *fasthttp.RequestCtx, x *exchange) {
-	b.stall = x.site.cfg.StallTimeout
-	if b.r = ctx.Request.BodyStream(); b.r != nil {
-		b.length = int64(ctx.Request.Header.ContentLength())
-		if hasConn(ctx) {
-			b.deadline = x.conn.SetReadDeadline
-		}
-	} else {
-		b.setWhole(ctx.Request.Body())
+	r := ctx.Request.BodyStream()
+	if r == nil {
+		b.whole = ctx.Request.Body()
+		return
+	}
+	b.rest = &source{r: r, length: int64(ctx.Request.Header.ContentLength()), stall: x.site.cfg.StallTimeout}
+	if hasConn(ctx) {
+		b.rest.deadline = x.conn.SetReadDeadline
 	}
 }
 
-// setWhole prepares a body that somebody else has read.
-func (b *body) setWhole(p []byte) {
-	b.whole, b.length = p, int64(len(p))
-	b.done.Store(true)
-}
+// done reports whether all of it was read.
+func (b *body) done() bool { return b.rest == nil || b.rest.done.Load() }
 
 // next reads the next part into buf. After the last part, which may be empty,
 // done is set.
-func (b *body) next(buf []byte) (n int, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.stopped || b.failed {
+func (s *source) next(buf []byte) (n int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped || s.failed {
 		return 0, protocol.ErrClosed
 	}
-	if b.deadline != nil {
-		if err := b.deadline(time.Now().Add(b.stall)); err != nil {
+	if s.deadline != nil {
+		if err := s.deadline(time.Now().Add(s.stall)); err != nil {
 			return 0, bodyError(err)
 		}
 	}
-	done := b.done.Load()
+	done := s.done.Load()
 	for n == 0 && err == nil && !done {
-		n, err = b.r.Read(buf)
-		b.read += int64(n)
+		n, err = s.r.Read(buf)
+		s.read += int64(n)
 		// fasthttp reports a connection that ended within the body as its end.
-		done = b.length >= 0 && b.read >= b.length || b.length < 0 && err == io.EOF
+		done = s.length >= 0 && s.read >= s.length || s.length < 0 && err == io.EOF
 	}
-	b.done.Store(done)
+	s.done.Store(done)
 	if err != nil && !done {
-		b.failed = true
+		s.failed = true
 		return n, bodyError(err)
 	}
 	return n, nil
 }
 
 // nextWithin is next for a body that may have limit bytes in all; 0 is no limit.
-func (b *body) nextWithin(buf []byte, limit int64) (int, error) {
-	if limit > 0 && b.length > limit {
+func (s *source) nextWithin(buf []byte, limit int64) (int, error) {
+	if limit > 0 && s.length > limit {
 		return 0, tooLarge(limit)
 	}
-	n, err := b.next(buf)
-	if limit > 0 && b.read > limit {
+	n, err := s.next(buf)
+	if limit > 0 && s.read > limit {
 		return 0, tooLarge(limit)
 	}
 	return n, err
@@ -98,18 +100,15 @@ func (b *body) nextWithin(buf []byte, limit int64) (int, error) {
 
 // stop makes a read that goes on fail, and all later ones: the request's buffers
 // go back to the server.
-func (b *body) stop() {
-	if b.r == nil {
-		return
+func (s *source) stop() {
+	if s.deadline != nil && !s.done.Load() {
+		_ = s.deadline(time.Unix(1, 0)) // a connection without deadlines makes stop wait
 	}
-	if b.deadline != nil && !b.done.Load() {
-		_ = b.deadline(time.Unix(1, 0)) // a connection without deadlines makes stop wait
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stopped = true
-	if b.deadline != nil {
-		_ = b.deadline(time.Time{}) // the server sets its own for the next request
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if s.deadline != nil {
+		_ = s.deadline(time.Time{}) // the server sets its own for the next request
 	}
 }
 
@@ -159,20 +158,27 @@ func (p *buffers) put(b *[]byte) {
 // readAll appends the whole body to buf. It is refused before anything is
 // allocated for it if it says that it is longer than limit, and as soon as it is.
 func (b *body) readAll(buf []byte, limit int64) ([]byte, error) {
-	if b.length > limit || b.r == nil && int64(len(b.whole)) > limit {
+	if b.rest != nil {
+		return b.rest.readAll(buf, limit)
+	}
+	if int64(len(b.whole)) > limit {
 		return buf, tooLarge(limit)
 	}
-	if b.r == nil {
-		return b.whole, nil
+	return b.whole, nil
+}
+
+func (s *source) readAll(buf []byte, limit int64) ([]byte, error) {
+	if s.length > limit {
+		return buf, tooLarge(limit)
 	}
-	if b.length > 0 && int64(cap(buf)) < b.length {
-		buf = make([]byte, 0, min(b.length, bodyChunk))
+	if s.length > 0 && int64(cap(buf)) < s.length {
+		buf = make([]byte, 0, min(s.length, bodyChunk))
 	}
-	for !b.done.Load() {
+	for !s.done.Load() {
 		if len(buf) == cap(buf) {
 			buf = append(buf, make([]byte, smallestChunk)...)[:len(buf)]
 		}
-		n, err := b.next(buf[len(buf):cap(buf)])
+		n, err := s.next(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		if int64(len(buf)) > limit {
 			return buf, tooLarge(limit)
@@ -186,17 +192,17 @@ func (b *body) readAll(buf []byte, limit int64) ([]byte, error) {
 
 // skip reads what is left of a short body, so that the connection can go on. It
 // reports whether it can.
-func (b *body) skip() bool {
+func (s *source) skip() bool {
 	const short = 8 << 10 // fasthttp has read this much before it calls a handler
-	if b.done.Load() || b.r == nil {
+	if s.done.Load() {
 		return true
 	}
-	if b.length < 0 || b.length > short {
+	if s.length < 0 || s.length > short {
 		return false
 	}
 	buf := make([]byte, smallestChunk)
-	for !b.done.Load() {
-		if _, err := b.next(buf); err != nil {
+	for !s.done.Load() {
+		if _, err := s.next(buf); err != nil {
 			return false
 		}
 	}

@@ -61,15 +61,16 @@ type exchange struct {
 	body  body
 	conn  net.Conn // fasthttp's; nil behind Handler
 
-	mode    atomic.Pointer[stream] // nil until it is settled
-	native  atomic.Bool            // the handler has fasthttp's own response
-	serving bool                   // beyond Expect
+	mode atomic.Pointer[stream] // nil until it is settled
 
 	// The answer of a buffered handler. It is written by Send, and when Send is not
 	// called any more, at the end.
 	sink     sink // nil when the exchange is over
 	started  bool // it has a head
 	complete bool // it is whole
+
+	serving bool        // beyond Expect
+	native  atomic.Bool // the handler has fasthttp's own response
 }
 
 // buffered is the mode of handlers that do not stream.
@@ -151,7 +152,7 @@ func (x *exchange) deliver(p Policy, deliver func(protocol.Event) error) error {
 	if p.StreamBody {
 		return x.deliverParts(p.BodyLimit, deliver)
 	}
-	if x.body.r == nil { // nothing is to be read
+	if x.body.rest == nil { // nothing is to be read
 		return x.deliverWhole(new([]byte), p.BodyLimit, deliver)
 	}
 	buf := x.site.buffers.get()
@@ -176,7 +177,7 @@ func (x *exchange) deliverWhole(buf *[]byte, limit int64, deliver func(protocol.
 // deliverParts delivers the body part by part; the next is read when the handler
 // has returned.
 func (x *exchange) deliverParts(limit int64, deliver func(protocol.Event) error) error {
-	if x.body.r == nil {
+	if x.body.rest == nil {
 		x.event.Body = x.body.whole
 		if limit > 0 && int64(len(x.event.Body)) > limit {
 			err := tooLarge(limit)
@@ -187,15 +188,15 @@ func (x *exchange) deliverParts(limit int64, deliver func(protocol.Event) error)
 	}
 	buf := make([]byte, bodyChunk)
 	for {
-		n, err := x.body.nextWithin(buf, limit)
+		n, err := x.body.rest.nextWithin(buf, limit)
 		if err != nil {
 			x.fail(err)
 			return err
 		}
-		if err := deliver(&Request{Body: buf[:n], More: !x.body.done.Load()}); err != nil {
+		if err := deliver(&Request{Body: buf[:n], More: !x.body.done()}); err != nil {
 			return err
 		}
-		if x.body.done.Load() {
+		if x.body.done() {
 			return nil
 		}
 	}

@@ -156,8 +156,11 @@ func hasConn(ctx *fasthttp.RequestCtx) bool { return ctx.ConnRequestNum() > 0 }
 // settleBody closes the connection, once the answer is written, if what is left of
 // the request's body would be taken for the next request.
 func (x *exchange) settleBody(ctx *fasthttp.RequestCtx) {
-	if !x.body.skip() {
+	if x.body.rest == nil {
+		return
+	}
+	if !x.body.rest.skip() {
 		x.linger(ctx)
 	}
-	x.body.stop()
+	x.body.rest.stop()
 }

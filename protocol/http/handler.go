@@ -32,10 +32,8 @@ func (h *netHandler) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	req := h.site.requests.get()
 	err := fillNetRequest(req, r)
 	h.site.complete(req)
-	x.body.r, x.body.length = r.Body, r.ContentLength
-	if r.ContentLength == 0 {
-		x.body.r = nil
-		x.body.setWhole(nil)
+	if r.ContentLength != 0 {
+		x.body.rest = &source{r: r.Body, length: r.ContentLength}
 	}
 	opened := x.begin(context.WithoutCancel(r.Context()), req, err)
 	h.site.requests.put(req)
@@ -62,7 +60,7 @@ func (h *netHandler) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 // writeNet writes the answer on net/http's goroutine.
 func (s *stream) writeNet(w nethttp.ResponseWriter) {
 	rc := nethttp.NewResponseController(w)
-	if !s.x.body.done.Load() {
+	if !s.x.body.done() {
 		_ = rc.EnableFullDuplex() // HTTP/2 always is
 	}
 	head, whole, isWhole := s.await()

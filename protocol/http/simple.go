@@ -61,7 +61,6 @@ func (f *Front) Answer(parent context.Context, c net.Conn, req *protocol.Request
 		if s != nil || p.native {
 			return Left, &Opened{x}
 		}
-		x.body.setWhole(nil)
 		x.serveBuffered(p)
 	} else {
 		x.answerRefused(resp)

@@ -313,7 +313,9 @@ func (s *stream) finish(cause error) {
 	} else if s.x.life.Conn().State() < protocol.StateClosing { // HEAD has no body to wait for
 		s.x.life.Terminate(&protocol.CloseError{Code: protocol.CloseNormal})
 	}
-	s.x.body.stop()
+	if rest := s.x.body.rest; rest != nil {
+		rest.stop()
+	}
 	_ = s.extendWrite(time.Time{}) // fasthttp sets its own for the next answer
 	s.box.Close(func() { s.x.end(cause) })
 }

@@ -21,7 +21,7 @@ func (s *stream) serve(ctx *fasthttp.RequestCtx, p Policy) {
 	}
 	go s.run(p)
 	head, whole, isWhole := s.await()
-	if !x.body.done.Load() {
+	if !x.body.done() {
 		ctx.SetConnectionClose() // what is left of it would be taken for a request
 	}
 	switch {
