@@ -39,8 +39,8 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 5, "rounds in which each candidate runs once")
-	flag.DurationVar(&o.duration, "duration", 2*time.Second, "measured time of a run")
+	flag.IntVar(&o.rounds, "rounds", 11, "rounds in which each candidate runs once")
+	flag.DurationVar(&o.duration, "duration", time.Second, "measured time of a run")
 	flag.BoolVar(&o.quick, "quick", false, "a short run with fewer connections, to see that all works; its numbers say little")
 	flag.BoolVar(&o.list, "list", false, "list the scenarios")
 	flag.IntVar(&o.serverCore, "server-core", 0, "the `CORE` of the server")

@@ -34,7 +34,7 @@ func (b *bench) scenario(ctx context.Context, s scenario) (*table, error) {
 	t := &table{scenario: s, runs: make([][]load.Report, len(s.candidates))}
 	rounds := max(b.rounds, 1)
 	if s.once {
-		rounds = max(rounds/5, 1)
+		rounds = 1
 	}
 	for range rounds {
 		for i, c := range s.candidates {
