@@ -282,7 +282,7 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 		if err := c.usable(c.waits.side(true)); err != nil {
 			return n, err
 		}
-		m, err := c.d.write(p[n:])
+		m, err := c.d.write(p[n:], false)
 		n += m
 		if !errors.Is(err, errBlocked) {
 			return n, err

@@ -170,13 +170,13 @@ func (d *descriptor) readTo(p []byte) (int, error) {
 }
 
 // write implements socket.
-func (d *descriptor) write(p []byte) (sent int, err error) {
+func (d *descriptor) write(p []byte, last bool) (sent int, err error) {
 	if d.fd < 0 {
 		return 0, unix.EPIPE
 	}
 	d.blocked.Store(true) // before it is known, or the event could come between
 	for sent < len(p) {
-		n, err := send(d.fd, p[sent:])
+		n, err := send(d.fd, p[sent:], last)
 		sent += n
 		if errors.Is(err, unix.EAGAIN) {
 			return sent, d.ask()

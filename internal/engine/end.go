@@ -30,12 +30,12 @@ func (s *Stream) finish(cause error) {
 		s.answer = refused // nobody needs to wait for one
 	}
 	s.settle()
+	s.endsNext = s.box.Close(s.end)
 	s.mu.Unlock()
-	s.box.Close(s.end)
 }
 
 // end is the last turn: what is queued is written, as far as the peer takes it in
-// time, and the handler gets its Disconnect.
+// time, and the handler gets its Disconnect. Nothing can be queued any more.
 func (s *Stream) end() {
 	s.mu.Lock()
 	s.ending, s.closing, s.final, s.held = true, true, true, false
@@ -43,8 +43,11 @@ func (s *Stream) end() {
 	s.arm()
 	s.out.release()
 	s.send()
-	s.written()
+	out := s.isOut()
 	s.mu.Unlock()
+	if out {
+		s.shut()
+	}
 }
 
 // shut goes on with the last turn when all is written, as far as that went.

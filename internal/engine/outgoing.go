@@ -147,7 +147,7 @@ func (s *Stream) send() {
 			o.since = o.begin()
 			o.flight, o.next, o.sent = o.next, o.flight[:0], 0
 		}
-		n, err := s.sock.write(o.flight[o.sent:])
+		n, err := s.sock.write(o.flight[o.sent:], s.ending)
 		o.sent += n
 		if n > 0 && o.waiting() <= s.engine.cfg.MaxQueued/2 {
 			o.release()
@@ -205,16 +205,22 @@ func (s *Stream) resume() {
 	s.mu.Unlock()
 }
 
-// written sees to the end when the last byte is out. s.mu is held.
+// written goes on with the end when the last byte is out. s.mu is held.
 func (s *Stream) written() {
+	if s.isOut() {
+		s.box.Wake(sigWritten)
+	}
+}
+
+// isOut ends the output behind the last byte, and reports whether the end can go on.
+// s.mu is held.
+func (s *Stream) isOut() bool {
 	out := s.final && s.out == nil
 	if out && !s.broken && !s.closedOut {
 		s.closedOut = true
 		s.sock.closeWrite()
 	}
-	if s.ending && (out || s.broken) {
-		s.box.Wake(sigWritten)
-	}
+	return s.ending && (out || s.broken)
 }
 
 func (e *Engine) getOutgoing() *outgoing {

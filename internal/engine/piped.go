@@ -108,7 +108,7 @@ func (*piped) read(*Stream, mailbox.Signals) {}
 func (*piped) discard(*Stream) {}
 
 // write implements socket: it has a goroutine write p.
-func (p *piped) write(b []byte) (int, error) {
+func (p *piped) write(b []byte, _ bool) (int, error) {
 	switch {
 	case p.done:
 		p.done = false

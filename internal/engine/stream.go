@@ -40,8 +40,9 @@ type socket interface {
 	// turn of a stream that lingers.
 	discard(s *Stream)
 	// write writes from p without waiting, as much as goes. errBlocked says that the
-	// stream is resumed when more goes; then it comes with what is left of the same p.
-	write(p []byte) (n int, err error)
+	// stream is resumed when more goes; then it comes with what is left of the same p. last
+	// says that the end of the output follows at once, and may leave together with it.
+	write(p []byte, last bool) (n int, err error)
 	// closeWrite ends the output, behind what was written.
 	closeWrite()
 	// abandon breaks the connection off; it is still to be shut.
@@ -86,11 +87,11 @@ type Stream struct {
 type flags struct {
 	awaits    bool // the peer answers a Close
 	message   bool // this turn had a message; only turns touch it
-	connected bool // Connect has returned
 	open      bool // connected, accepted, and not finishing: may read
 	full      bool // the peer was found to be slow
 	closing   bool // a refusal or a close is sent
 	finishing bool // the last turn is queued
+	endsNext  bool // and it is the next one
 	ending    bool // the last turn runs, or has run
 	ended     bool // the handler had its Disconnect
 	shutting  bool // all is written, as far as that went
@@ -175,7 +176,6 @@ func (s *Stream) attach(in Incoming) error {
 // goOn goes on after Connect has returned.
 func (s *Stream) goOn() {
 	s.mu.Lock()
-	s.connected = true
 	s.held = false
 	s.send()
 	s.settle()
@@ -233,7 +233,9 @@ func (s *Stream) TurnOver() {
 		s.message = false
 		s.active = s.heard
 	}
-	s.send()
+	if !s.endsNext { // else what is to leave does so with the end
+		s.send()
+	}
 	s.mu.Unlock()
 }
 
@@ -313,7 +315,7 @@ func (s *Stream) settle() {
 	switch {
 	case s.answer == refused || s.finishing:
 		s.sock.begin() // to see to the end
-	case s.answer == accepted && s.connected && !s.open:
+	case s.answer == accepted && !s.held && !s.open:
 		s.open = true
 		if !s.closing {
 			s.limit = 0

@@ -19,9 +19,15 @@ func recv(fd int32, p []byte) (int, error) {
 	return transfer(unix.SYS_RECVFROM, fd, p, syscall.MSG_DONTWAIT)
 }
 
-// send writes what a socket takes.
-func send(fd int32, p []byte) (int, error) {
-	return transfer(unix.SYS_SENDTO, fd, p, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
+// send writes what a socket takes. more says that something follows at once: a part of a
+// packet then waits for it, for 200 ms at the most (tcp(7), TCP_CORK), and so a last word
+// and the end of the output are one packet.
+func send(fd int32, p []byte, more bool) (int, error) {
+	flags := uintptr(syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL)
+	if more {
+		flags |= unix.MSG_MORE
+	}
+	return transfer(unix.SYS_SENDTO, fd, p, flags)
 }
 
 func transfer(call uintptr, fd int32, p []byte, flags uintptr) (int, error) {

@@ -12,7 +12,7 @@ import (
 
 func recv(fd int32, p []byte) (int, error) { return transfer(syscall.Read, fd, p) }
 
-func send(fd int32, p []byte) (int, error) { return transfer(syscall.Write, fd, p) }
+func send(fd int32, p []byte, _ bool) (int, error) { return transfer(syscall.Write, fd, p) }
 
 func transfer(call func(fd int, p []byte) (int, error), fd int32, p []byte) (int, error) {
 	for {

@@ -122,7 +122,7 @@ func (b *Box) Wake(s Signals) {
 // A turn is a function in the queue.
 type turn struct {
 	f    func()
-	done chan struct{}
+	done chan struct{} // closed when it is over; nil if nobody waits for it
 }
 
 // EventType implements protocol.Event.
@@ -155,15 +155,17 @@ func (b *Box) Do(f func()) error {
 
 // Close makes last the final piece of work: what is in the box before it is still
 // handled, later Posts return protocol.ErrClosed. It does not wait for last. A
-// second Close has no effect.
-func (b *Box) Close(last func()) {
+// second Close has no effect. next reports that last comes next, right behind the turn
+// that is on: nothing was in the box.
+func (b *Box) Close(last func()) (next bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return
+		return false
 	}
-	b.closed = true
-	b.push(&turn{f: last, done: make(chan struct{})})
+	b.closed, next = true, b.queue == nil
+	b.push(&turn{f: last})
+	return next
 }
 
 // run handles what there is until there is nothing, and leaves the box idle.
@@ -197,7 +199,9 @@ func (b *Box) handle(work *batch) {
 	for _, ev := range work.events {
 		if t, ok := ev.(*turn); ok {
 			t.f()
-			close(t.done)
+			if t.done != nil {
+				close(t.done)
+			}
 		} else {
 			b.owner.HandleEvent(ev)
 		}
