@@ -74,7 +74,7 @@ func run(ctx context.Context, o options) error {
 	}
 	var chosen []scenario
 	for _, s := range scenarios(size) {
-		if o.only.MatchString(s.name) {
+		if o.only.MatchString(s.name) && (!s.extra || o.only.String() != "") {
 			chosen = append(chosen, s.without(o.candidates))
 		}
 	}

@@ -20,6 +20,7 @@ type scenario struct {
 	metrics    []metric // the first is the one that ratios are made of
 	bars       []bar
 	once       bool          // one round is enough
+	extra      bool          // only if it is asked for: it does not work everywhere
 	redis      bool          // the candidates need a redis-server
 	duration   time.Duration // of a run; 0 is as the user says
 }
@@ -87,6 +88,7 @@ func scenarios(s scale) []scenario {
 		hello("hello-session", "with a session cookie (of others: one that says nothing)", loggedIn(), "sessionid="+strings.Repeat("x", 43)),
 		echo(),
 		echoDeep(),
+		floor(),
 		connect(),
 		fanout(s),
 		fanoutCores(s),
@@ -137,6 +139,17 @@ func echoDeep() scenario {
 		candidates: append([]candidate{portico()}, peers("gws", "gorilla", "fasthttpws", "gobwas", "melody", "coder", "kernel")...),
 		metrics:    []metric{cpu, rate, p50, p99},
 		bars:       []bar{{metric: cpu, against: []string{"gws"}, most: 0.15}},
+	}
+}
+
+func floor() scenario {
+	return scenario{
+		name:       "floor",
+		what:       "echo, beside what it costs without any library: with epoll, and with io_uring",
+		load:       []string{"-mode", "echo", "-path", "/ws", "-conns", "200", "-size", "64"},
+		candidates: append([]candidate{portico()}, peers("kernel", "uring")...),
+		metrics:    []metric{cpu, rate, p50, p99},
+		extra:      true,
 	}
 }
 
