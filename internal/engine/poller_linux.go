@@ -210,9 +210,10 @@ func (p *pollSet) run(raw syscall.RawConn) {
 				return true
 			}
 			p.tell(events[:n], owners)
-			if n < len(events) { // whatever comes now wakes the set again
+			if n == 0 { // whatever comes now wakes the set again
 				return false
 			}
+			runtime.Gosched()
 		}
 	})
 }
