@@ -121,9 +121,9 @@ func (s *Stream) expire() {
 // hungUp is called when the peer is gone, also while nobody reads or writes.
 func (s *Stream) hungUp() {
 	s.mu.Lock()
-	ending := s.ending
+	known := s.ending || s.broken // at the end it is what should happen; and to abandon a socket hangs it up again
 	s.mu.Unlock()
-	if !ending { // at the end a hang-up is what should happen
+	if !known {
 		s.abort(protocol.ErrReset)
 	}
 }
