@@ -77,19 +77,19 @@ func (r *Request) split(both string) {
 // is left together with the target into one piece. A protocol whose connections last
 // calls it for what only its handshake needed.
 func (r *Request) Shrink(keep func(name string) bool) {
-	var b strings.Builder
-	size := len(r.Target)
+	var room [16]string
+	kept, size := room[:0], len(r.Target)
 	for name, line := range r.Headers.lines() {
 		if keep(name) {
+			kept = append(kept, line)
 			size += len(line)
 		}
 	}
+	var b strings.Builder
 	b.Grow(size)
 	b.WriteString(r.Target)
-	for name, line := range r.Headers.lines() {
-		if keep(name) {
-			b.WriteString(line)
-		}
+	for _, line := range kept {
+		b.WriteString(line)
 	}
 	r.split(b.String())
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/portico-go/portico/protocol"
 	"github.com/portico-go/portico/protocol/http"
-	"github.com/portico-go/portico/protocol/websocket"
 )
 
 // maxHeld is how much of the answers to requests that came together leaves in one write.
@@ -103,9 +102,6 @@ func (h *httpConn) answer(head []byte) (outcome http.Outcome) {
 // upgrade makes the connection a WebSocket, if req asks for one rightly: what is wrong is
 // left to fasthttp.
 func (h *httpConn) upgrade(req *protocol.Request) bool {
-	if !websocket.IsUpgrade(req.Headers) {
-		return false
-	}
 	codec, err := h.at.upgrader.Upgrade(req)
 	if err != nil {
 		return false

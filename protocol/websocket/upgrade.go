@@ -54,16 +54,16 @@ func IsUpgrade(h protocol.Headers) bool { return h.Contains("Upgrade", "websocke
 // A request that asks for a WebSocket in the wrong way is a *protocol.Reject, and
 // req stays as it was: 405, 426 or 505 with the headers they need, else 400.
 func (u *Upgrader) Upgrade(req *protocol.Request) (*Codec, error) {
-	if err := checkRequest(req); err != nil {
-		return nil, err
-	}
-	key, err := handshakeKey(req.Headers)
+	s := lookAt(req.Headers)
+	err := s.check(req)
 	if err != nil {
 		return nil, err
 	}
-	offered, err := subprotocols(req.Headers)
-	if err != nil {
-		return nil, err
+	var offered []string
+	if s.offers {
+		if offered, err = subprotocols(req.Headers); err != nil {
+			return nil, err
+		}
 	}
 	var extension string
 	var window uint8
@@ -73,7 +73,7 @@ func (u *Upgrader) Upgrade(req *protocol.Request) (*Codec, error) {
 		}
 	}
 	h, _ := hellos.Get().(*hello)
-	copy(h.key[:], key)
+	copy(h.key[:], s.key.value)
 	h.offered, h.extension = offered, strings.Clone(extension)
 	c := &Codec{config: &u.config, hello: h, window: window}
 	req.Protocol, req.Framing, req.Subprotocols = Name, protocol.FramingMessage, offered
@@ -101,55 +101,104 @@ func outlives(name string) bool {
 	return len(name) <= len(own) || !strings.EqualFold(name[:len(own)], own)
 }
 
-func checkRequest(req *protocol.Request) error {
-	h := req.Headers
-	switch host, ok := single(h, "Host"); {
-	case req.Method != http.MethodGet:
-		return reject(http.StatusMethodNotAllowed, "a WebSocket handshake must be a GET request",
-			protocol.Field{Name: "Allow", Value: http.MethodGet})
-	case req.Version != "1.1":
-		return reject(http.StatusHTTPVersionNotSupported, "a WebSocket handshake must be HTTP/1.1")
-	case !ok || host == "":
-		return reject(http.StatusBadRequest, "a WebSocket handshake must have one Host header")
-	case hasBody(h):
-		return reject(http.StatusBadRequest, "a WebSocket handshake must have no body")
-	case !h.Contains("Upgrade", "websocket"):
-		return reject(http.StatusUpgradeRequired, "only WebSocket is served here",
-			protocol.Field{Name: "Upgrade", Value: "websocket"})
-	case !h.Contains("Connection", "upgrade"):
-		return reject(http.StatusBadRequest, "a WebSocket handshake must have the header Connection: Upgrade")
-	}
-	if v, ok := single(h, "Sec-WebSocket-Version"); !ok || v != version {
-		return reject(http.StatusUpgradeRequired, "the Sec-WebSocket-Version must be "+version,
-			protocol.Field{Name: "Upgrade", Value: "websocket"},
-			protocol.Field{Name: "Sec-WebSocket-Version", Value: version})
-	}
-	return nil
+// A handshake is what the fields of a request say of it.
+type handshake struct {
+	host, version, key once
+	upgrade            bool // to WebSocket
+	connection         bool // is about the upgrade
+	body               bool // is announced
+	offers             bool // there are subprotocols
 }
 
-// hasBody reports whether a request announces a body. Behind an upgrade it would
-// be read as frames, or as a request by whoever stands between.
-func hasBody(h protocol.Headers) bool {
-	if _, ok := h.Lookup("Transfer-Encoding"); ok {
+// once is a field that must be there once.
+type once struct {
+	value string
+	count int
+}
+
+func (o *once) see(value string) {
+	o.value = value
+	o.count++
+}
+
+// lookAt looks at all fields; the length of a name tells most others apart at once.
+func lookAt(h protocol.Headers) (s handshake) {
+	for name, value := range h.All() {
+		switch len(name) {
+		case len("Host"):
+			if strings.EqualFold(name, "Host") {
+				s.host.see(value)
+			}
+		case len("Upgrade"):
+			s.upgrade = s.upgrade || strings.EqualFold(name, "Upgrade") && hasToken(value, "websocket")
+		case len("Connection"):
+			s.connection = s.connection || strings.EqualFold(name, "Connection") && hasToken(value, "upgrade")
+		case len("Content-Length"):
+			s.body = s.body || strings.EqualFold(name, "Content-Length") && value != "0"
+		case len("Sec-WebSocket-Key"): // and Transfer-Encoding
+			s.body = s.body || strings.EqualFold(name, "Transfer-Encoding")
+			if strings.EqualFold(name, "Sec-WebSocket-Key") {
+				s.key.see(value)
+			}
+		case len("Sec-WebSocket-Version"):
+			if strings.EqualFold(name, "Sec-WebSocket-Version") {
+				s.version.see(value)
+			}
+		case len("Sec-WebSocket-Protocol"):
+			s.offers = s.offers || strings.EqualFold(name, "Sec-WebSocket-Protocol")
+		}
+	}
+	return s
+}
+
+// hasToken reports whether token is in a list, without regard to case (RFC 9110, section 5.6.1).
+func hasToken(list, token string) bool {
+	if strings.EqualFold(list, token) {
 		return true
 	}
-	for v := range h.Values("Content-Length") {
-		if v != "0" {
+	for item := range strings.SplitSeq(list, ",") {
+		if strings.EqualFold(strings.Trim(item, " \t"), token) {
 			return true
 		}
 	}
 	return false
 }
 
-func handshakeKey(h protocol.Headers) (string, error) {
-	key, ok := single(h, "Sec-WebSocket-Key")
-	if ok && len(key) == base64.StdEncoding.EncodedLen(keySize) {
-		var nonce [keySize + 2]byte // DecodedLen counts the padding
-		if n, err := base64.StdEncoding.Decode(nonce[:], []byte(key)); err == nil && n == keySize {
-			return key, nil
-		}
+// check refuses what is no handshake as it should be. A body that is announced would be
+// read as frames, or as a request by whoever stands between.
+func (s *handshake) check(req *protocol.Request) error {
+	switch {
+	case req.Method != http.MethodGet:
+		return reject(http.StatusMethodNotAllowed, "a WebSocket handshake must be a GET request",
+			protocol.Field{Name: "Allow", Value: http.MethodGet})
+	case req.Version != "1.1":
+		return reject(http.StatusHTTPVersionNotSupported, "a WebSocket handshake must be HTTP/1.1")
+	case s.host.count != 1 || s.host.value == "":
+		return reject(http.StatusBadRequest, "a WebSocket handshake must have one Host header")
+	case s.body:
+		return reject(http.StatusBadRequest, "a WebSocket handshake must have no body")
+	case !s.upgrade:
+		return reject(http.StatusUpgradeRequired, "only WebSocket is served here",
+			protocol.Field{Name: "Upgrade", Value: "websocket"})
+	case !s.connection:
+		return reject(http.StatusBadRequest, "a WebSocket handshake must have the header Connection: Upgrade")
+	case s.version.count != 1 || s.version.value != version:
+		return reject(http.StatusUpgradeRequired, "the Sec-WebSocket-Version must be "+version,
+			protocol.Field{Name: "Upgrade", Value: "websocket"},
+			protocol.Field{Name: "Sec-WebSocket-Version", Value: version})
+	case s.key.count != 1 || !isKey(s.key.value):
+		return reject(http.StatusBadRequest, "a WebSocket handshake must have one Sec-WebSocket-Key of 16 bytes in base64")
 	}
-	return "", reject(http.StatusBadRequest, "a WebSocket handshake must have one Sec-WebSocket-Key of 16 bytes in base64")
+	return nil
+}
+
+func isKey(key string) bool {
+	if len(key) != base64.StdEncoding.EncodedLen(keySize) {
+		return false
+	}
+	var nonce [keySize + 2]byte // DecodedLen counts the padding
+	n, err := base64.StdEncoding.Decode(nonce[:], []byte(key))
+	return err == nil && n == keySize
 }
 
 // subprotocols returns what the client offers, in its order. Names that are no
@@ -169,16 +218,6 @@ func subprotocols(h protocol.Headers) ([]string, error) {
 		}
 	}
 	return offered, nil
-}
-
-// single returns the value of a field, and whether it is there exactly once.
-func single(h protocol.Headers, name string) (value string, ok bool) {
-	n := 0
-	for v := range h.Values(name) {
-		value = v
-		n++
-	}
-	return value, n == 1
 }
 
 func reject(status int, reason string, header ...protocol.Field) error {
