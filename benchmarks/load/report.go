@@ -27,6 +27,10 @@ type Report struct {
 	// Span is the time from the first to the last write of a fan-out, in ms.
 	Span float64 `json:"span_ms"`
 
+	// Commands and Output are what a broker did per op: commands, and bytes that it sent.
+	Commands float64 `json:"commands"`
+	Output   float64 `json:"output"`
+
 	// Resident is the server's resident memory above the process at rest, and Heap
 	// the live part of its heap, in bytes per connection.
 	Resident float64 `json:"resident"`

@@ -27,6 +27,8 @@ var (
 	p50        = metric{title: "p50 µs", of: func(r load.Report) float64 { return r.P50 }}
 	p99        = metric{title: "p99 µs", of: func(r load.Report) float64 { return r.P99 }}
 	span       = metric{title: "first to last write, ms", digits: 1, of: func(r load.Report) float64 { return r.Span }}
+	commands   = metric{title: "commands/op", digits: 2, of: func(r load.Report) float64 { return r.Commands }}
+	output     = metric{title: "bytes out/op", digits: 1, of: func(r load.Report) float64 { return r.Output }}
 	resident   = metric{title: "bytes/conn", of: func(r load.Report) float64 { return r.Resident }}
 	heap       = metric{title: "live heap/conn", of: func(r load.Report) float64 { return r.Heap }}
 	goroutines = metric{title: "goroutines/conn", digits: 3, of: func(r load.Report) float64 { return r.Goroutines }}

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,8 +126,14 @@ func nodes(ctx context.Context, o options) (load.Report, error) {
 	}
 	pace := time.NewTicker(pause)
 	defer pace.Stop()
-	return repeat(ctx, o, o.pid, func(ctx context.Context) error {
+	sends := 0
+	before, err := didServer(ctx, o)
+	if err != nil {
+		return load.Report{}, err
+	}
+	report, err := repeat(ctx, o, o.pid, func(ctx context.Context) error {
 		<-pace.C
+		sends++
 		_, err := layers[0].GroupSend(ctx, group, said)
 		for range min(len(layers), o.members) {
 			select {
@@ -137,4 +144,40 @@ func nodes(ctx context.Context, o options) (load.Report, error) {
 		}
 		return err
 	})
+	if err != nil {
+		return report, err
+	}
+	after, err := didServer(ctx, o)
+	report.Commands = float64(after.commands-before.commands) / float64(sends)
+	report.Output = float64(after.output-before.output) / float64(sends)
+	return report, err
+}
+
+// did is what a server has done since it began.
+type did struct{ commands, output int64 }
+
+// didServer asks a redis-server what it has done.
+func didServer(ctx context.Context, o options) (d did, err error) {
+	c, err := client(o)
+	if err != nil {
+		return d, err
+	}
+	defer c.Close()
+	info, err := c.Do(ctx, c.B().Info().Section("stats").Build()).ToString()
+	if err != nil {
+		return d, err
+	}
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		switch name {
+		case "total_commands_processed":
+			d.commands, err = strconv.ParseInt(value, 10, 64)
+		case "total_net_output_bytes":
+			d.output, err = strconv.ParseInt(value, 10, 64)
+		}
+		if err != nil {
+			return d, err
+		}
+	}
+	return d, nil
 }
