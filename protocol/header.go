@@ -141,10 +141,18 @@ func valueOf(line, name string) (string, bool) {
 // comma-separated values, without regard to case (RFC 9110, section 5.6.1).
 func (h Headers) Contains(name, token string) bool {
 	for v := range h.Values(name) {
-		for item := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(trimSpace(item), token) {
-				return true
-			}
+		if HasToken(v, token) {
+			return true
+		}
+	}
+	return false
+}
+
+// HasToken reports whether token is in a comma-separated list, without regard to case.
+func HasToken(list, token string) bool {
+	for item := range strings.SplitSeq(list, ",") {
+		if strings.EqualFold(trimSpace(item), token) {
+			return true
 		}
 	}
 	return false

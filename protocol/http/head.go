@@ -7,13 +7,13 @@ import (
 	"github.com/portico-go/portico/protocol"
 )
 
-// A Head says what is to be done with a request, as far as its head tells.
-type Head uint8
+// A HeadKind says what is to be done with a request, as far as its head tells.
+type HeadKind uint8
 
 // What ViewHead says of a head.
 const (
 	// Uncommon says that fasthttp has to read it, and perhaps to refuse it.
-	Uncommon Head = iota
+	Uncommon HeadKind = iota
 	// Common says that Front.Answer takes it: a GET or HEAD without a body, on a
 	// connection that goes on.
 	Common
@@ -30,7 +30,7 @@ const (
 // head is all up to the empty line, which is its end. req, which must be zero, is filled
 // in as ViewRequest does, but for what the connection knows: addresses and Scheme. It
 // aliases head. If the request is Uncommon what is in it means nothing.
-func ViewHead(req *protocol.Request, head []byte) Head {
+func ViewHead(req *protocol.Request, head []byte) HeadKind {
 	text := view(head)
 	switch {
 	case strings.HasPrefix(text, "GET /"):
@@ -53,7 +53,7 @@ func ViewHead(req *protocol.Request, head []byte) Head {
 	block = block[len(version) : len(block)-len(nothing)]
 	var s sight
 	headers, err := protocol.ParseHeadersFunc(block, s.see)
-	if err != nil || s.hosts != 1 || s.asks != s.upgrades {
+	if err != nil || s.uncommon() {
 		return Uncommon
 	}
 	req.Protocol, req.Version, req.Target, req.Headers = "http", "1.1", text[:end], headers
@@ -82,11 +82,16 @@ var plainHostByte = func() (valid [256]bool) {
 	return valid
 }()
 
-// A sight is what a common head's fields say.
+// A sight is what a head's fields say.
 type sight struct {
-	hosts    int
+	framing
 	asks     bool // Connection has "upgrade"
 	upgrades bool // there is an Upgrade
+}
+
+// uncommon reports whether the fields together need a closer look.
+func (s *sight) uncommon() bool {
+	return s.check("1.1") != nil || s.lengths+s.encodings > 0 || s.asks != s.upgrades
 }
 
 var errUncommon = errors.New("http: an uncommon request")
@@ -95,8 +100,8 @@ var errUncommon = errors.New("http: an uncommon request")
 func (s *sight) see(name, value string) error {
 	switch len(name) {
 	case len("Host"):
-		if strings.EqualFold(name, "Host") {
-			return s.seeHost(value)
+		if strings.EqualFold(name, "Host") && !isPlainHost(value) {
+			return errUncommon
 		}
 	case len("Expect"):
 		if strings.EqualFold(name, "Expect") {
@@ -111,29 +116,8 @@ func (s *sight) see(name, value string) error {
 		if strings.EqualFold(name, "Connection") {
 			return s.seeConnection(value)
 		}
-	case len("Content-Length"):
-		if strings.EqualFold(name, "Content-Length") {
-			return errUncommon
-		}
-	case len("Transfer-Encoding"):
-		if strings.EqualFold(name, "Transfer-Encoding") {
-			return errUncommon
-		}
 	}
-	return nil
-}
-
-func (s *sight) seeHost(value string) error {
-	s.hosts++
-	for i := range len(value) {
-		if !plainHostByte[value[i]] {
-			return errUncommon
-		}
-	}
-	if value == "" {
-		return errUncommon
-	}
-	return nil
+	return s.framing.see(name, value)
 }
 
 func (s *sight) seeConnection(value string) error {
@@ -145,4 +129,13 @@ func (s *sight) seeConnection(value string) error {
 		return errUncommon
 	}
 	return nil
+}
+
+func isPlainHost(host string) bool {
+	for i := range len(host) {
+		if !plainHostByte[host[i]] {
+			return false
+		}
+	}
+	return host != ""
 }

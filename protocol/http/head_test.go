@@ -17,7 +17,7 @@ func TestViewHead(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		head string
-		want http.Head
+		want http.HeadKind
 	}{
 		{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", http.Common},
 		{"HEAD /a%20b?c=d&e=/http://f HTTP/1.1\r\nhost: a.example:80\r\nConnection: Keep-Alive\r\nX: y\r\n\r\n", http.Common},

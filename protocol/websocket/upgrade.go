@@ -130,9 +130,9 @@ func lookAt(h protocol.Headers) (s handshake) {
 				s.host.see(value)
 			}
 		case len("Upgrade"):
-			s.upgrade = s.upgrade || strings.EqualFold(name, "Upgrade") && hasToken(value, "websocket")
+			s.upgrade = s.upgrade || strings.EqualFold(name, "Upgrade") && protocol.HasToken(value, "websocket")
 		case len("Connection"):
-			s.connection = s.connection || strings.EqualFold(name, "Connection") && hasToken(value, "upgrade")
+			s.connection = s.connection || strings.EqualFold(name, "Connection") && protocol.HasToken(value, "upgrade")
 		case len("Content-Length"):
 			s.body = s.body || strings.EqualFold(name, "Content-Length") && value != "0"
 		case len("Sec-WebSocket-Key"): // and Transfer-Encoding
@@ -149,19 +149,6 @@ func lookAt(h protocol.Headers) (s handshake) {
 		}
 	}
 	return s
-}
-
-// hasToken reports whether token is in a list, without regard to case (RFC 9110, section 5.6.1).
-func hasToken(list, token string) bool {
-	if strings.EqualFold(list, token) {
-		return true
-	}
-	for item := range strings.SplitSeq(list, ",") {
-		if strings.EqualFold(strings.Trim(item, " \t"), token) {
-			return true
-		}
-	}
-	return false
 }
 
 // check refuses what is no handshake as it should be. A body that is announced would be
