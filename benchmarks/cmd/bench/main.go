@@ -35,6 +35,7 @@ type options struct {
 	list       bool
 	serverCore int
 	loadCore   int
+	before     string
 }
 
 func main() {
@@ -47,13 +48,18 @@ func main() {
 	flag.IntVar(&o.loadCore, "load-core", 1, "the `CORE` of the load generator")
 	only := flag.String("only", "", "run the scenarios whose names match `REGEXP`")
 	candidates := flag.String("candidates", "", "run portico, and of the others those whose names match `REGEXP`; bars against the rest are left out")
+	flag.StringVar(&o.before, "before", "", "run `FILE`, another build of target, beside portico: so it is seen what a change is worth")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var onlyErr, candidatesErr error
 	o.only, onlyErr = regexp.Compile(*only)
 	o.candidates, candidatesErr = regexp.Compile(*candidates)
-	if err := errors.Join(onlyErr, candidatesErr); err != nil {
+	var beforeErr error
+	if o.before != "" {
+		o.before, beforeErr = filepath.Abs(o.before)
+	}
+	if err := errors.Join(onlyErr, candidatesErr, beforeErr); err != nil {
 		fail(err)
 	}
 	if err := run(ctx, o); err != nil {
@@ -75,7 +81,7 @@ func run(ctx context.Context, o options) error {
 	var chosen []scenario
 	for _, s := range scenarios(size) {
 		if o.only.MatchString(s.name) && (!s.extra || o.only.String() != "") {
-			chosen = append(chosen, s.without(o.candidates))
+			chosen = append(chosen, s.without(o.candidates).with(o.before))
 		}
 	}
 	if o.list {

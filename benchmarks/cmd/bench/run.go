@@ -62,7 +62,11 @@ func (b *bench) measureServer(ctx context.Context, s scenario, c candidate) (rep
 	if err != nil {
 		return report, err
 	}
-	server := exec.CommandContext(ctx, filepath.Join(b.bin, c.bin), append([]string{"-addr", addr}, c.args...)...) //nolint:gosec // built by build
+	bin := c.bin
+	if !filepath.IsAbs(bin) { // else it is not one of ours
+		bin = filepath.Join(b.bin, bin)
+	}
+	server := exec.CommandContext(ctx, bin, append([]string{"-addr", addr}, c.args...)...) //nolint:gosec // built by build
 	server.Stderr = os.Stderr
 	if err := startOn(b.serverCores(c), server); err != nil {
 		return report, err

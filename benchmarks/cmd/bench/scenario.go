@@ -147,7 +147,7 @@ func floor() scenario {
 		name:       "floor",
 		what:       "echo, beside what it costs without any library: with epoll, and with io_uring",
 		load:       []string{"-mode", "echo", "-path", "/ws", "-conns", "200", "-size", "64"},
-		candidates: append([]candidate{portico()}, peers("kernel", "uring")...),
+		candidates: append(append([]candidate{portico()}, peers("kernel")...), candidate{name: "uring", bin: "kernel", args: []string{"-uring"}}),
 		metrics:    []metric{cpu, rate, p50, p99},
 		extra:      true,
 	}
@@ -261,6 +261,17 @@ func nodes(s scale) scenario {
 		redis:    true,
 		duration: s.sending, // few sends, and the server's background work is among them
 	}
+}
+
+// with returns the scenario with another build of portico as a candidate, unless file is "".
+func (s scenario) with(file string) scenario {
+	before := s.candidates[0]
+	if file == "" || before.alone {
+		return s
+	}
+	before.name, before.bin = "before", file
+	s.candidates = slices.Insert(slices.Clone(s.candidates), 1, before)
+	return s
 }
 
 // without returns the scenario with those candidates only that match, besides
