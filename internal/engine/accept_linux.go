@@ -17,7 +17,7 @@ func accept(ln uintptr) (fd int32, from netip.AddrPort, err error) {
 	for {
 		var addr unix.RawSockaddrAny
 		size := uint32(unix.SizeofSockaddrAny)
-		n, _, errno := syscall.Syscall6(unix.SYS_ACCEPT4, ln,
+		n, _, errno := syscall.RawSyscall6(unix.SYS_ACCEPT4, ln,
 			uintptr(unsafe.Pointer(&addr)), uintptr(unsafe.Pointer(&size)), //nolint:gosec // both are alive as long as the call
 			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		switch {

@@ -389,7 +389,7 @@ func (c *Conn) Close() error {
 		d.set.remove(d.slot)
 		c.box.Wake(sigHangup)
 	}
-	return unix.Close(int(d.fd))
+	return closeSocket(d.fd)
 }
 
 // leave makes the socket somebody else's. c.mu is held.

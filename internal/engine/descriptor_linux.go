@@ -56,7 +56,7 @@ func (s *Stream) adopt(in Incoming) error {
 	s.sock = d
 	d.set = s.engine.cfg.Poller.set()
 	if d.slot, err = d.set.add(s, d.fd, input); err != nil {
-		_ = unix.Close(int(d.fd)) // the net.Conn has the socket still
+		_ = closeSocket(d.fd) // the net.Conn has the socket still
 		return err
 	}
 	in.Watch.release()
@@ -260,7 +260,7 @@ func (d *descriptor) discard(s *Stream) {
 func (d *descriptor) close(s *Stream) {
 	s.mu.Lock()
 	d.set.remove(d.slot)
-	_ = unix.Close(int(d.fd)) // it was shut down, or it is broken
+	_ = closeSocket(d.fd) // it was shut down, or it is broken
 	d.fd, s.lingering, s.limit = -1, false, 0
 	s.mu.Unlock()
 	s.partOver()

@@ -202,7 +202,7 @@ func (p *pollSet) run(raw syscall.RawConn) {
 	owners := make([]pollable, len(events))
 	_ = raw.Read(func(fd uintptr) (done bool) { // ends when the file is closed
 		for {
-			n, err := unix.EpollWait(int(fd), events, 0)
+			n, err := look(fd, events)
 			if errors.Is(err, unix.EINTR) {
 				continue
 			}
@@ -210,10 +210,9 @@ func (p *pollSet) run(raw syscall.RawConn) {
 				return true
 			}
 			p.tell(events[:n], owners)
-			if n == 0 { // whatever comes now wakes the set again
+			if n < len(events) { // whatever comes now wakes the set again
 				return false
 			}
-			runtime.Gosched()
 		}
 	})
 }

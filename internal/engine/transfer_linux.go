@@ -11,8 +11,7 @@ import (
 )
 
 // Sockets are read and written with recv and send, which cost less than read and write:
-// nothing of the kernel's file layer is on the way. The scheduler is not told of these
-// calls, as the kernel never waits in them.
+// nothing of the kernel's file layer is on the way.
 
 // recv reads what a socket has.
 func recv(fd int32, p []byte) (int, error) {
