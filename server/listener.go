@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/portico-go/portico/internal/engine"
 )
 
 // A Listener is where connections come from, and what they may do.
@@ -101,7 +103,7 @@ func (l Listener) open(ctx context.Context) (net.Listener, error) {
 	if network == "" {
 		network = "tcp"
 	}
-	var lc net.ListenConfig
+	lc := net.ListenConfig{KeepAliveConfig: engine.KeepAlive()}
 	ln, err := lc.Listen(ctx, network, l.Address)
 	if network == "unix" && errors.Is(err, syscall.EADDRINUSE) && removeStale(ctx, l.Address) {
 		ln, err = lc.Listen(ctx, network, l.Address)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,7 +64,7 @@ func (e *Engine) Listen(ln net.Listener) (net.Listener, error) {
 // register has the set tell of connections, and sets what they inherit, as net sets
 // it for each.
 func (l *listener) register() error {
-	set := l.engine.cfg.Poller.set()
+	set, keep := l.engine.cfg.Poller.set(), KeepAlive()
 	var failed error
 	err := l.raw.Control(func(fd uintptr) {
 		l.d = &descriptor{set: set, fd: int32(fd)}
@@ -71,9 +72,9 @@ func (l *listener) register() error {
 			failed = errors.Join(
 				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1),
 				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1),
-				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 15),
-				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15),
-				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 9),
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(keep.Idle/time.Second)),
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int(keep.Interval/time.Second)),
+				unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keep.Count),
 			)
 		}
 		if failed == nil {
