@@ -14,6 +14,7 @@ import (
 
 	"github.com/portico-go/portico/internal/engine"
 	"github.com/portico-go/portico/protocol"
+	"github.com/portico-go/portico/protocol/http"
 )
 
 // longAgo is a deadline that ends a Read which waits.
@@ -183,11 +184,14 @@ func (c *conn) hurry() {
 	_ = c.Conn.SetReadDeadline(longAgo) // on a closed socket it has ended
 }
 
-// drain ends the connection if nothing is being worked on. It may have become a stream
-// by now, and be nobody's.
+// drain ends the connection if nothing is being worked on, and answers that would go on
+// for good. It may have become a stream by now, and be nobody's.
 func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for _, r := range c.requests {
+		http.EndStream(r.life.Conn())
+	}
 	switch {
 	case c.socket == nil:
 	case c.idle.Load():

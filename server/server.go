@@ -85,10 +85,10 @@ func (s *Server) ListenAndServe(ctx context.Context, addrs ...string) error {
 
 // Serve checks the application and the configuration, runs the start hooks, opens
 // the listeners, and serves until ctx is cancelled. Then it drains: it stops
-// accepting, closes what is idle, tells WebSockets and terminals with 1001, lets
-// handlers finish within Timeouts.Shutdown, cancels the others with the cause
-// protocol.ErrShutdown, waits until each handler had its Disconnect, and runs the
-// stop hooks.
+// accepting, closes what is idle, tells WebSockets and terminals with 1001, ends streamed
+// answers that go on by events alone, lets handlers finish within Timeouts.Shutdown,
+// cancels the others with the cause protocol.ErrShutdown, waits until each handler had its
+// Disconnect, and runs the stop hooks.
 //
 // It returns nil after that. All faults of the configuration come as one error
 // before anything is opened; a listener that breaks, a stop hook that fails, and a

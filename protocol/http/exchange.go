@@ -33,6 +33,9 @@ type site struct {
 	requests requests
 }
 
+// draining reports whether the server shuts down.
+func (s *site) draining() bool { return s.cfg.Draining != nil && s.cfg.Draining() }
+
 // requests are filled in before a connection keeps what it needs of them.
 type requests struct{ pool sync.Pool }
 

@@ -76,7 +76,7 @@ func (f *Front) ServeFastHTTP(ctx *fasthttp.RequestCtx) {
 
 // finish has the connection closed behind an answer that is the last.
 func (s *site) finish(resp *fasthttp.Response) {
-	if draining := s.cfg.Draining; draining != nil && draining() {
+	if s.draining() {
 		resp.SetConnectionClose()
 	}
 }

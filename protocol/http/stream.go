@@ -25,6 +25,7 @@ type stream struct {
 	x       *exchange
 	box     mailbox.Box
 	runners mailbox.Runners
+	whole   bool // the handler has had all of the request; only turns touch it
 
 	writeDeadline func(time.Time) error // set before anything is written; nil for none
 
@@ -51,7 +52,31 @@ func newStream(x *exchange) *stream {
 }
 
 // HandleEvent implements mailbox.Owner: what was posted.
-func (s *stream) HandleEvent(ev protocol.Event) { _ = s.x.life.Deliver(ev) } // Deliver has answered its error
+func (s *stream) HandleEvent(ev protocol.Event) {
+	switch ev.(type) {
+	case delivered:
+		s.whole = true
+	case shutdown:
+	default:
+		_ = s.x.life.Deliver(ev) // it has answered its error
+		return
+	}
+	if s.whole && s.x.site.draining() {
+		s.x.life.Terminate(protocol.ErrShutdown)
+	}
+}
+
+// delivered is the event that the handler has had all of the request.
+type delivered struct{}
+
+// EventType implements protocol.Event.
+func (delivered) EventType() string { return "delivered" }
+
+// shutdown is the event that the server shuts down.
+type shutdown struct{}
+
+// EventType implements protocol.Event.
+func (shutdown) EventType() string { return "shutdown" }
 
 // TurnOver implements mailbox.Owner. There is nothing to do: parts leave as they come.
 func (s *stream) TurnOver() {}
@@ -78,6 +103,7 @@ func (s *stream) run(p Policy) {
 	if first {
 		s.box.Release()
 	}
+	_ = s.box.Post(delivered{}) // or all is over
 }
 
 // send queues what a streaming handler sends.
@@ -328,6 +354,20 @@ func (s *stream) leave() {
 	if s.room != nil {
 		close(s.room)
 		s.room = nil
+	}
+}
+
+// EndStream has a streamed answer end because the server shuts down, which Config.Draining
+// must report by then. What goes on by events would not end by itself: when its handler
+// has had the whole request, and what was posted before, it is ended with
+// protocol.ErrShutdown, which is a 503 if nothing was answered. An upload, an answer that is
+// written before the handler returns, and buffered handlers may finish. EndStream does not
+// block.
+func EndStream(conn *protocol.Conn) {
+	if x, ok := conn.Transport().(*exchange); ok {
+		if s := x.mode.Load(); s != nil && s != buffered {
+			_ = s.box.Post(shutdown{}) // or it is over
+		}
 	}
 }
 
