@@ -126,6 +126,7 @@ func echo() scenario {
 		bars: []bar{
 			{metric: cpu, against: []string{"gws"}, most: 0.80},
 			{metric: cpu, against: []string{"gorilla"}, most: 0.75},
+			{metric: cpu, against: []string{"kernel"}, most: 1.20},
 			{metric: p99, against: []string{"gws", "gorilla"}, most: 1},
 		},
 	}
