@@ -37,7 +37,8 @@ type Conn struct {
 	timer        wheel.Timer[*Conn]
 	until, armed moment
 	seen         mailbox.Signals
-	telling      bool // the guest is told of a hang-up
+	telling      bool // the guest is being told of a hang-up
+	told         bool // it was, or is
 }
 
 // sides are both directions of a Conn.
@@ -146,8 +147,8 @@ func (c *Conn) ready(events uint32) {
 	sig := signalsOf(events)
 	c.seen |= sig
 	waited := c.waits != nil && c.waits.tell(events, sig)
-	c.telling = events&(unix.EPOLLHUP|unix.EPOLLERR) != 0
-	hungUp := c.telling
+	hungUp := events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 && !c.told // a reset is two events
+	c.telling, c.told = hungUp, c.told || hungUp
 	c.mu.Unlock()
 	if hungUp {
 		c.guest.HungUp()

@@ -6,8 +6,11 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/portico-go/portico/internal/engine"
 	"github.com/portico-go/portico/protocol"
@@ -34,11 +37,17 @@ func (g *guest) HungUp() { close(g.hung) }
 // visit returns both ends of a connection that was accepted for a guest.
 func visit(t *testing.T, turn func(*guest)) (*guest, *net.TCPConn) {
 	t.Helper()
-	e := engine.New(engine.Config{Settings: &protocol.Settings{}, Poller: newPoller(t)})
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return visitAt(t, inner, turn)
+}
+
+// visitAt is visit at a listener of the test's.
+func visitAt(t *testing.T, inner net.Listener, turn func(*guest)) (*guest, *net.TCPConn) {
+	t.Helper()
+	e := engine.New(engine.Config{Settings: &protocol.Settings{}, Poller: newPoller(t)})
 	ln, err := e.Listen(inner)
 	if err != nil {
 		t.Fatal(err)
@@ -162,4 +171,35 @@ func TestConnWaits(t *testing.T) {
 	_ = client.SetLinger(0)
 	_ = client.Close()
 	<-g.turns
+}
+
+// What an accepted socket inherits is the engine's choice: its small writes leave at once,
+// and its close does not wait, which would hold a core.
+func TestConnOptions(t *testing.T) {
+	t.Parallel()
+	lingers := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var failed error
+		err := raw.Control(func(fd uintptr) {
+			failed = unix.SetsockoptLinger(int(fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1, Linger: 5})
+		})
+		return errors.Join(err, failed)
+	}}
+	inner, err := lingers.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, _ := visitAt(t, inner, nil)
+	for name, option := range map[string]struct{ level, name, want int }{
+		"SO_LINGER":    {unix.SOL_SOCKET, unix.SO_LINGER, 0},
+		"TCP_NODELAY":  {unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		"SO_KEEPALIVE": {unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		"TCP_KEEPIDLE": {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int(engine.KeepAlive().Idle / time.Second)},
+	} {
+		var got int
+		var failed error
+		err := g.conn.Control(func(fd uintptr) { got, failed = unix.GetsockoptInt(int(fd), option.level, option.name) })
+		if err = errors.Join(err, failed); err != nil || got != option.want {
+			t.Errorf("%s = %d, %v; want %d", name, got, err, option.want)
+		}
+	}
 }

@@ -8,7 +8,7 @@ type Guest interface {
 	// with Fill until that says that there is no more. It may block. It reports whether
 	// the guest had left before: then the Conn is a stream, or somebody else reads it.
 	Turn(late bool) (left bool)
-	// HungUp is called when the peer has reset the connection or hung up. It must not
-	// block.
+	// HungUp is called once, when the peer has reset the connection or hung up. It must
+	// not block.
 	HungUp()
 }
