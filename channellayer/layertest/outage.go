@@ -100,10 +100,10 @@ func (s *suite) expectBoth(sub *channellayer.Subscription, x, y int) {
 
 func joinedWhileDown(s *suite) {
 	a, b := s.two()
-	early := s.member(b, s.group("early"))
+	early, late := s.member(b, s.group("early")), s.member(b, s.group("other"))
 	start := s.outage()
 	s.layer(early, false)
-	late := s.member(b)
+	s.layer(late, false)
 	if err := late.Join(s.ctx, s.group("late")); !errors.Is(err, channellayer.ErrBrokerDown) {
 		s.Errorf("a join without the server got %v, expected ErrBrokerDown", err)
 	}
