@@ -18,8 +18,9 @@ import (
 // A Listener is where connections come from, and what they may do.
 type Listener struct {
 	// Net is an open listener, which Serve closes. It must hand out plain connections:
-	// TLS and PROXY headers are what the fields below are for. If it is nil, one is
-	// opened on Network and Address.
+	// TLS and PROXY headers are what the fields below are for. Connections that are polled
+	// inherit the engine's choice of TCP_NODELAY, keep-alive and SO_LINGER, not what was set
+	// on it. If it is nil, one is opened on Network and Address.
 	Net net.Listener
 	// Network is "tcp", "tcp4", "tcp6" or "unix". Empty is "tcp".
 	Network string

@@ -153,7 +153,7 @@ func (e *Engine) Drain(patience time.Duration) {
 		if s.life.Conn().State() == protocol.StateConnecting {
 			go s.life.Terminate(protocol.ErrShutdown) // response hooks may block
 		} else {
-			_ = s.box.Post(shutdown{}) // or it is over
+			_ = s.box.Post(mailbox.Shutdown{}) // or it is over
 		}
 	}
 	time.AfterFunc(patience, func() {
@@ -162,12 +162,6 @@ func (e *Engine) Drain(patience time.Duration) {
 		}
 	})
 }
-
-// shutdown is the event that the engine drains.
-type shutdown struct{}
-
-// EventType implements protocol.Event.
-func (shutdown) EventType() string { return "shutdown" }
 
 // Cancel cancels the contexts of all streams with cause and closes their sockets.
 // Handlers then get their Disconnect when they return.

@@ -193,7 +193,7 @@ func (s *Stream) begin() {
 // HandleEvent implements mailbox.Owner.
 func (s *Stream) HandleEvent(ev protocol.Event) {
 	s.begin()
-	if _, ok := ev.(shutdown); ok {
+	if _, ok := ev.(mailbox.Shutdown); ok {
 		s.life.Terminate(protocol.ErrShutdown)
 		return
 	}

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The calls of the engine are bare: the scheduler is not told of them, as the kernel never
-// waits in them. Told of one, its monitor may find the call still on when it looks, take the
-// core away from it, and from then on look every 20 µs.
+// The calls that each connection makes are bare: the scheduler is not told of them, as the
+// kernel never waits in them. Told of one, its monitor may find the call still on when it
+// looks, take the core away from it, and from then on look every 20 µs.
 
 // closeSocket closes a descriptor of a socket that does not linger.
 func closeSocket(fd int32) error {

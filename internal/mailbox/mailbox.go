@@ -33,6 +33,13 @@ type Sleeper interface {
 	HandleSignals(Signals)
 }
 
+// Shutdown is the event that the server shuts down, for Owners to end what would go on
+// for good. Handlers do not get it.
+type Shutdown struct{}
+
+// EventType implements protocol.Event.
+func (Shutdown) EventType() string { return "shutdown" }
+
 // A Box is one connection's mailbox. Make it with New. All methods are safe for
 // concurrent use, but Release, which ends the first turn.
 type Box struct {

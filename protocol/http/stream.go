@@ -56,7 +56,7 @@ func (s *stream) HandleEvent(ev protocol.Event) {
 	switch ev.(type) {
 	case delivered:
 		s.whole = true
-	case shutdown:
+	case mailbox.Shutdown:
 	default:
 		_ = s.x.life.Deliver(ev) // it has answered its error
 		return
@@ -71,12 +71,6 @@ type delivered struct{}
 
 // EventType implements protocol.Event.
 func (delivered) EventType() string { return "delivered" }
-
-// shutdown is the event that the server shuts down.
-type shutdown struct{}
-
-// EventType implements protocol.Event.
-func (shutdown) EventType() string { return "shutdown" }
 
 // TurnOver implements mailbox.Owner. There is nothing to do: parts leave as they come.
 func (s *stream) TurnOver() {}
@@ -366,7 +360,7 @@ func (s *stream) leave() {
 func EndStream(conn *protocol.Conn) {
 	if x, ok := conn.Transport().(*exchange); ok {
 		if s := x.mode.Load(); s != nil && s != buffered {
-			_ = s.box.Post(shutdown{}) // or it is over
+			_ = s.box.Post(mailbox.Shutdown{}) // or it is over
 		}
 	}
 }

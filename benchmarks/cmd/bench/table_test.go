@@ -138,3 +138,18 @@ func TestWithoutCandidates(t *testing.T) {
 		t.Errorf("got the bars %v, want that against gws alone", s.bars)
 	}
 }
+
+func TestWithAnotherBuild(t *testing.T) {
+	t.Parallel()
+	without := connect()
+	s := without.with("/target")
+	if len(s.candidates) != len(without.candidates)+1 || s.candidates[1].name != "before" || s.candidates[1].bin != "/target" {
+		t.Errorf("got the candidates %v, want another build behind portico", s.candidates)
+	}
+	if portico := s.candidates[0]; portico.name == "before" || portico.bin == "/target" {
+		t.Errorf("portico is %v now", portico)
+	}
+	if got := enqueue(full).with("/target"); len(got.candidates) != len(enqueue(full).candidates) {
+		t.Errorf("got the candidates %v, where no server runs", got.candidates)
+	}
+}
